@@ -1,0 +1,35 @@
+//! The contract between the processes: the generated messages and services, and the hand-written companions that all
+//! sides must read the same way.
+//!
+//! [`schema`] is the one table of attributes, [`filter`] builds and prints filters, [`value`] turns attribute values
+//! to JSON and back, [`status`] carries the reason of a failure through gRPC, [`credential`] is the form of a bearer
+//! token, and [`access`] is what core and session service agree on in Redis.
+
+pub mod access;
+pub mod credential;
+pub mod filter;
+pub mod schema;
+pub mod status;
+pub mod value;
+
+/// Package `identity.v1`.
+pub mod identity {
+    #[expect(clippy::all, clippy::pedantic, reason = "generated")]
+    pub mod v1 {
+        tonic::include_proto!("identity.v1");
+    }
+}
+
+/// Package `session.v1`.
+pub mod session {
+    #[expect(clippy::all, clippy::pedantic, reason = "generated")]
+    pub mod v1 {
+        tonic::include_proto!("session.v1");
+    }
+}
+
+/// Descriptors of both packages, for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Metadata key under which the edge forwards the lower-case hex SHA-256 of a SCIM caller's bearer token.
+pub const CREDENTIAL_METADATA: &str = "portcullis-credential";

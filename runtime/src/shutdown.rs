@@ -1,0 +1,104 @@
+//! An orderly stop in two stages. Soft: accept nothing new, finish what runs, leave. Hard: leave now. A task that ends
+//! without being asked stops the whole process with a failure, so that no process lives on half dead.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the soft stage lasts at most.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Handed to everything that runs for long. Clones share one state.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    soft: CancellationToken,
+    failed: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shutdown {
+    /// A shutdown that SIGTERM or SIGINT starts; a second one ends the process at once.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let shutdown = Shutdown::default();
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let soft = shutdown.soft.clone();
+        tokio::spawn(async move {
+            for round in 0.. {
+                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+                if round > 0 {
+                    std::process::exit(1);
+                }
+                tracing::info!("stopping");
+                soft.cancel();
+            }
+        });
+        Ok(shutdown)
+    }
+
+    /// Starts the soft stage.
+    pub fn start(&self) {
+        self.soft.cancel();
+    }
+
+    /// Resolves when the soft stage begins.
+    pub async fn requested(&self) {
+        self.soft.cancelled().await;
+    }
+
+    /// Whether the soft stage has begun.
+    pub fn is_requested(&self) -> bool {
+        self.soft.is_cancelled()
+    }
+
+    /// Runs a task that must live until shutdown: if it ends or panics before, the process stops with a failure.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (soft, failed) = (self.soft.clone(), self.failed.clone());
+        self.tasks.spawn(async move {
+            let ended = tokio::spawn(task).await;
+            if !soft.is_cancelled() {
+                tracing::error!(
+                    task = name,
+                    panicked = ended.is_err(),
+                    "a task ended unasked: stopping the process"
+                );
+                failed.cancel();
+                soft.cancel();
+            }
+        });
+    }
+
+    /// Waits for the soft stage and then for all tasks, within the grace time. Fails if a task died unasked.
+    pub async fn finished(self) -> anyhow::Result<()> {
+        self.requested().await;
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            anyhow::bail!("tasks still ran {} s after the stop was asked for", GRACE.as_secs());
+        }
+        anyhow::ensure!(!self.failed.is_cancelled(), "a task ended unasked");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_dies_unasked_stops_the_process_with_failure() {
+        let shutdown = Shutdown::default();
+        shutdown.spawn("dies", async {});
+        assert!(shutdown.finished().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_when_asked_is_no_failure() {
+        let shutdown = Shutdown::default();
+        let inner = shutdown.clone();
+        shutdown.spawn("obeys", async move { inner.requested().await });
+        shutdown.start();
+        shutdown.finished().await.unwrap();
+    }
+}
