@@ -1,0 +1,181 @@
+//! One physical connection to one Redis process, and the generations that were agreed for it.
+//!
+//! The connection never reconnects by itself: a new connection may reach another process, or the same one with older
+//! data, so whatever breaks ends the link, and [`super::generation`] makes the next one.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use identity_proto::access::{BUCKETS, letter, prefix};
+use identity_proto::identity::v1::AccessState;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Script};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long Redis may take to answer before it counts as down.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("apply.lua")));
+static GRANT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("grant.lua")));
+static GENERATION: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("generation.lua")));
+
+/// What the scripts answer when the bucket is of another generation than the link's.
+const OTHER_GENERATION: i64 = -1;
+
+/// The generation of every bucket, by its number.
+pub(super) type Generations = [i64; BUCKETS as usize];
+
+/// A register to move.
+#[derive(Clone, Debug)]
+pub(super) struct Register {
+    pub tenant: Uuid,
+    /// `None`: the tenant's own.
+    pub user: Option<Uuid>,
+    pub epoch: i64,
+    pub state: AccessState,
+    /// Whether to tell the session services: yes for a change of access, no for an answer to a question.
+    pub announce: bool,
+}
+
+/// Redis did not answer, or not as the link expects: the link is over.
+#[derive(Debug, thiserror::Error)]
+#[error("Redis is out of reach or changed")]
+pub(super) struct Lost(#[source] pub Option<RedisError>);
+
+/// Which Redis process this is and what it says of itself.
+pub(super) struct Incarnation {
+    /// Run id and replication id.
+    pub id: String,
+    pub master: bool,
+}
+
+/// See the module.
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    /// Names the process that the generations were agreed for.
+    pub incarnation: String,
+    pub gens: Generations,
+    /// Cancelled when the link is over.
+    pub over: CancellationToken,
+}
+
+/// Opens a connection and loads the scripts.
+pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    for script in [&APPLY, &GRANT, &GENERATION] {
+        script.load_async(&mut connection).await?;
+    }
+    Ok(connection)
+}
+
+/// Asks the process who it is, and what time it is there, in ms.
+pub(super) async fn who(connection: &mut MultiplexedConnection) -> Result<(Incarnation, i64), RedisError> {
+    let mut pipe = redis::pipe();
+    pipe.cmd("TIME").cmd("INFO").arg("server").cmd("INFO").arg("replication");
+    let ((seconds, micros), server, replication): ((i64, i64), String, String) = pipe.query_async(connection).await?;
+    let incarnation = Incarnation {
+        id: format!("{}/{}", info(&server, "run_id"), info(&replication, "master_replid")),
+        master: info(&replication, "role") == "master",
+    };
+    Ok((incarnation, seconds * 1_000 + micros / 1_000))
+}
+
+fn info<'a>(text: &'a str, field: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap_or_default()
+}
+
+/// The generation that each bucket has in Redis; `None` where there is none.
+pub(super) async fn read_generations(connection: &mut MultiplexedConnection) -> Result<Vec<Option<i64>>, RedisError> {
+    let mut pipe = redis::pipe();
+    for bucket in 0..BUCKETS {
+        pipe.get(format!("{}:gen", prefix(bucket)));
+    }
+    pipe.query_async(connection).await
+}
+
+/// Begins generations: (bucket, the one that stood, the new one). Answers which of them began.
+pub(super) async fn begin_generations(
+    connection: &mut MultiplexedConnection,
+    changes: &[(u8, Option<i64>, i64)],
+) -> Result<Vec<bool>, RedisError> {
+    let mut pipe = redis::pipe();
+    for (bucket, stood, new) in changes {
+        let stood = stood.map(|number| number.to_string()).unwrap_or_default();
+        evalsha(&mut pipe, &GENERATION, *bucket).arg(stood).arg(*new);
+    }
+    pipe.query_async(connection).await
+}
+
+fn evalsha<'a>(pipe: &'a mut Pipeline, script: &Script, bucket: u8) -> &'a mut Pipeline {
+    pipe.cmd("EVALSHA").arg(script.get_hash()).arg(1).arg(prefix(bucket))
+}
+
+impl Link {
+    pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: Generations) -> Self {
+        Link { connection, incarnation, gens, over: CancellationToken::new() }
+    }
+
+    /// The generation of a bucket.
+    pub(super) fn generation(&self, bucket: u8) -> i64 {
+        self.gens[usize::from(bucket)]
+    }
+
+    /// Moves registers, one script a bucket, all in one round trip. `Ok` means that every bucket was of the link's
+    /// generation; else the link is over, and some buckets may have been served.
+    pub(super) async fn apply(&self, buckets: &[(u8, Vec<Register>)]) -> Result<(), Lost> {
+        if buckets.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        for (bucket, registers) in buckets {
+            let pipe = evalsha(&mut pipe, &APPLY, *bucket).arg(self.generation(*bucket));
+            for register in registers {
+                pipe.arg(register.tenant.simple().to_string())
+                    .arg(register.user.map(|user| user.simple().to_string()).unwrap_or_default())
+                    .arg(register.epoch)
+                    .arg(letter(register.state))
+                    .arg(i32::from(register.announce));
+            }
+        }
+        self.all_of_our_generation(&pipe).await
+    }
+
+    /// Renews the leases of these buckets until `deadline` (ms of this Redis's clock).
+    pub(super) async fn grant(&self, buckets: &[u8], deadline: i64) -> Result<(), Lost> {
+        if buckets.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        for bucket in buckets {
+            evalsha(&mut pipe, &GRANT, *bucket).arg(self.generation(*bucket)).arg(deadline);
+        }
+        self.all_of_our_generation(&pipe).await
+    }
+
+    /// This Redis's time in ms, after making sure that it is still the same process and still a master.
+    pub(super) async fn time(&self) -> Result<i64, Lost> {
+        let (incarnation, now) = who(&mut self.connection.clone()).await.map_err(|error| self.lose(Some(error)))?;
+        if incarnation.master && incarnation.id == self.incarnation {
+            return Ok(now);
+        }
+        Err(self.lose(None))
+    }
+
+    /// Ends the link.
+    pub(super) fn lose(&self, error: Option<RedisError>) -> Lost {
+        self.over.cancel();
+        Lost(error)
+    }
+
+    async fn all_of_our_generation(&self, pipe: &Pipeline) -> Result<(), Lost> {
+        let answers: Vec<i64> =
+            pipe.query_async(&mut self.connection.clone()).await.map_err(|error| self.lose(Some(error)))?;
+        if answers.contains(&OTHER_GENERATION) {
+            return Err(self.lose(None));
+        }
+        Ok(())
+    }
+}

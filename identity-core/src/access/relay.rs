@@ -1,0 +1,238 @@
+//! Keeps Redis in step with PostgreSQL: agrees on generations, moves registers, renews leases. Any number of cores may
+//! run a relay at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity_proto::access::{BUCKETS, buckets};
+use identity_proto::identity::v1::AccessState;
+use runtime::Shutdown;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::generation::agree;
+use super::link::{Link, Register};
+use super::{Wake, state};
+
+/// The least wait between two looks at the outbox when nobody woke the relay: the bound for a core that died between
+/// commit and wake.
+const POLL: Duration = Duration::from_millis(250);
+/// How many changes one batch takes.
+const BATCH: i64 = 256;
+/// How often leases are renewed, and for how long they hold.
+const LEASE_EVERY: Duration = Duration::from_secs(1);
+const LEASE_MS: i64 = 3_000;
+
+/// The link that stands now, if any.
+pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
+
+/// Starts the relay's tasks; they end with the shutdown.
+pub(super) fn start(client: redis::Client, system: PgPool, wake: Wake, shutdown: &Shutdown) -> CurrentLink {
+    let (sender, current) = watch::channel(None);
+    shutdown.spawn("access link", until(shutdown, keep_linked(client, system.clone(), sender)));
+    shutdown.spawn("access apply", until(shutdown, keep_applied(system.clone(), current.clone(), wake)));
+    shutdown.spawn("access lease", until(shutdown, keep_leased(system, current.clone())));
+    current
+}
+
+fn until(shutdown: &Shutdown, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
+    let shutdown = shutdown.clone();
+    async move {
+        tokio::select! { () = shutdown.requested() => {}, () = task => {} }
+    }
+}
+
+/// Makes a link, publishes it, and makes the next one when it is over.
+async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sender<Option<Arc<Link>>>) {
+    let mut quiet = false;
+    loop {
+        match agree(&client, &system).await {
+            Ok(link) => {
+                tracing::info!("the access registers are linked");
+                quiet = false;
+                let link = Arc::new(link);
+                sender.send_replace(Some(link.clone()));
+                link.over.cancelled().await;
+                sender.send_replace(None);
+                tracing::warn!("the link to the access registers is over; making another");
+            }
+            Err(error) => {
+                if !quiet {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no link to the access registers yet");
+                }
+                quiet = true;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// Applies changes as they are committed: woken, or every [`POLL`]; without a pause while batches are full.
+async fn keep_applied(system: PgPool, mut current: CurrentLink, wake: Wake) {
+    loop {
+        let Some(link) = linked(&mut current).await else { return };
+        match apply_batch(&system, &link).await {
+            Ok(count) if count == BATCH => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = &*error, "changes of access wait to be applied"),
+        }
+        tokio::select! { () = wake.called() => {}, () = tokio::time::sleep(POLL) => {} }
+    }
+}
+
+/// Waits for a link; `None` once there can be no more.
+async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
+    current.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(sqlx::FromRow)]
+struct Change {
+    tenant_id: Uuid,
+    outbox_id: i64,
+    user_id: Option<Uuid>,
+    bucket: Option<i16>,
+    epoch: i64,
+    state: String,
+}
+
+/// Claims changes, moves their registers, marks them. Answers how many it claimed.
+async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Failure> {
+    let claim = Uuid::new_v4();
+    let changes = claim_changes(system, claim).await?;
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    let by_bucket = registers(&changes);
+    link.apply(&by_bucket).await?;
+    mark_applied(system, link, claim, &changes).await?;
+    Ok(i64::try_from(changes.len())?)
+}
+
+/// Takes waiting changes, the tenants in turn, and reads what the registers must become from the current row: a later
+/// change that overtook this one is never undone by it.
+async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Change>, sqlx::Error> {
+    sqlx::query_as(
+        "WITH waiting AS MATERIALIZED (
+             SELECT tenant_id, outbox_id, row_number() OVER (PARTITION BY tenant_id ORDER BY outbox_id) AS turn
+             FROM outbox
+             WHERE access_epoch IS NOT NULL AND applied_at IS NULL
+               AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+         ), picked AS (
+             SELECT o.tenant_id, o.outbox_id
+             FROM outbox AS o JOIN waiting USING (tenant_id, outbox_id)
+             WHERE o.applied_at IS NULL AND (o.claimed_until IS NULL OR o.claimed_until < clock_timestamp())
+             ORDER BY waiting.turn LIMIT $2
+             FOR UPDATE OF o SKIP LOCKED
+         ), claimed AS (
+             UPDATE outbox AS o
+             SET claim = $1, claimed_until = clock_timestamp() + interval '2 seconds', attempts = o.attempts + 1
+             FROM picked WHERE o.tenant_id = picked.tenant_id AND o.outbox_id = picked.outbox_id
+             RETURNING o.tenant_id, o.outbox_id, o.user_id, o.bucket, o.access_epoch
+         )
+         SELECT c.tenant_id, c.outbox_id, c.user_id, c.bucket,
+                coalesce(u.epoch, t.epoch, c.access_epoch) AS epoch, coalesce(u.state, t.state, 'deleted') AS state
+         FROM claimed AS c
+         LEFT JOIN user_access AS u ON u.tenant_id = c.tenant_id AND u.user_id = c.user_id
+         LEFT JOIN tenant_access AS t ON t.tenant_id = c.tenant_id AND c.user_id IS NULL",
+    )
+    .bind(claim)
+    .bind(BATCH)
+    .fetch_all(system)
+    .await
+}
+
+fn registers(changes: &[Change]) -> Vec<(u8, Vec<Register>)> {
+    let mut by_bucket: BTreeMap<u8, Vec<Register>> = BTreeMap::new();
+    for change in changes {
+        let register = Register {
+            tenant: change.tenant_id,
+            user: change.user_id,
+            epoch: change.epoch,
+            state: state(&change.state),
+            announce: true,
+        };
+        match change.bucket.and_then(|bucket| u8::try_from(bucket).ok()) {
+            Some(bucket) => by_bucket.entry(bucket).or_default().push(register),
+            None => buckets().for_each(|bucket| by_bucket.entry(bucket).or_default().push(register.clone())),
+        }
+    }
+    by_bucket.into_iter().collect()
+}
+
+/// Marks what was applied, as far as it is still claimed by us and PostgreSQL still has the generations that it was
+/// applied under: what went to the registers of an older generation must go to the new one's too.
+async fn mark_applied(system: &PgPool, link: &Link, claim: Uuid, changes: &[Change]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
+         FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
+         WHERE o.tenant_id = done.tenant_id AND o.outbox_id = done.outbox_id AND o.claim = $1
+           AND NOT EXISTS (
+               SELECT FROM access_bucket AS b JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
+               WHERE b.gen <> ours.gen AND b.bucket = coalesce(o.bucket, b.bucket))",
+    )
+    .bind(claim)
+    .bind(changes.iter().map(|change| change.tenant_id).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
+    .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
+    .bind(link.gens.as_slice())
+    .execute(system)
+    .await?;
+    Ok(())
+}
+
+async fn keep_leased(system: PgPool, mut current: CurrentLink) {
+    let mut tick = tokio::time::interval(LEASE_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let Some(link) = linked(&mut current).await else { return };
+        if let Err(error) = renew_leases(&system, &link).await {
+            tracing::warn!(error = &*error, "the leases were not renewed");
+        }
+        tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }
+    }
+}
+
+/// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
+/// that reaches beyond what it saw.
+async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
+    let before = link.time().await?;
+    let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
+        "SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
+                NOT EXISTS (
+                    SELECT FROM outbox AS o
+                    WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                      AND o.created_at < clock_timestamp() - interval '1 second'
+                      AND b.bucket = coalesce(o.bucket, b.bucket))
+         FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
+         WHERE NOT pg_is_in_recovery()",
+    )
+    .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
+    .bind(link.gens.as_slice())
+    .bind(&link.incarnation)
+    .fetch_all(system)
+    .await?;
+    if rows.iter().any(|(_, ours, _)| !ours) {
+        return Err(link.lose(None).into());
+    }
+    let clean: Vec<u8> =
+        rows.into_iter().filter(|(_, _, clean)| *clean).filter_map(|(bucket, ..)| u8::try_from(bucket).ok()).collect();
+    link.grant(&clean, before + LEASE_MS).await?;
+    Ok(())
+}
+
+/// Moves registers to what was just read from PostgreSQL, so that the next validation need not ask. The link must have
+/// been taken before the read: its generation dates the answer.
+pub(super) async fn answer(link: Option<Arc<Link>>, bucket: u8, registers: [(Option<Uuid>, i64, AccessState); 2], tenant: Uuid) {
+    let Some(link) = link else { return };
+    let registers = registers
+        .into_iter()
+        .map(|(user, epoch, state)| Register { tenant, user, epoch, state, announce: false })
+        .collect();
+    if let Err(error) = link.apply(&[(bucket, registers)]).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not applied");
+    }
+}
