@@ -1,0 +1,161 @@
+//! Installs missing servers with the system's package manager, where that needs no question: as root on Debian and its
+//! kin. Everywhere else the error holds the line to run.
+//!
+//! The packages start servers of their own, on the usual ports. They are told not to (`policy-rc.d`, Debian's way for
+//! an administrator to say so), unless the machine has such a policy already. Nothing that runs is touched.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const POLICY_TEXT: &str =
+    "#!/bin/sh\n# Left over from an interrupted installation by local-stack: remove it.\nexit 101\n";
+/// Held while installing, so that two of us take turns. It exists wherever apt-get does.
+const LOCK: &str = "/var/lib/dpkg";
+
+/// What is not there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing {
+    pub postgres: bool,
+    pub redis: bool,
+}
+
+/// Installs what is missing, unless `found` says, once it is our turn, that somebody else has.
+pub(crate) fn install(missing: Missing, found: impl Fn() -> bool) -> Result<()> {
+    let packages = missing.packages(["postgresql", "redis-server"]);
+    if !Path::new("/usr/bin/apt-get").exists() || !rustix::process::geteuid().is_root() {
+        bail!("{}", missing.advice());
+    }
+    let lock = File::open(LOCK).with_context(|| format!("cannot open {LOCK}"))?;
+    lock.lock()?;
+    if found() {
+        return Ok(());
+    }
+    say(&format!(
+        "{} not found: installing with apt-get install {}",
+        missing.names(),
+        packages.join(" ")
+    ));
+    let _policy = NoServers::ask()?;
+    apt_get(&["update"])?;
+    let mut arguments = vec![
+        "install",
+        "-y",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ];
+    arguments.extend(packages);
+    apt_get(&arguments)
+}
+
+impl Missing {
+    fn packages(self, [postgres, redis]: [&str; 2]) -> Vec<&str> {
+        let both = [(self.postgres, postgres), (self.redis, redis)];
+        both.into_iter()
+            .filter(|(missing, _)| *missing)
+            .map(|(_, name)| name)
+            .collect()
+    }
+
+    fn names(self) -> String {
+        self.packages(["PostgreSQL", "Redis"]).join(" and ")
+    }
+
+    /// What to type on this machine.
+    fn advice(self) -> String {
+        let known = [
+            (
+                "/usr/bin/apt-get",
+                "sudo apt-get install -y",
+                ["postgresql", "redis-server"],
+            ),
+            ("/usr/bin/dnf", "sudo dnf install -y", ["postgresql-server", "redis"]),
+            ("/usr/bin/pacman", "sudo pacman -S", ["postgresql", "redis"]),
+            ("/sbin/apk", "apk add", ["postgresql", "redis"]),
+            ("/opt/homebrew/bin/brew", "brew install", ["postgresql@17", "redis"]),
+            ("/usr/local/bin/brew", "brew install", ["postgresql@17", "redis"]),
+        ];
+        let found = known.into_iter().find(|(program, ..)| Path::new(program).exists());
+        match found {
+            Some((_, line, names)) => format!(
+                "{} not found; install with: {line} {}",
+                self.names(),
+                self.packages(names).join(" ")
+            ),
+            None => format!(
+                "{} not found; install it with your package manager (PostgreSQL 15 or newer, Redis 7 or newer)",
+                self.names()
+            ),
+        }
+    }
+}
+
+/// While it lives, packages do not start servers.
+struct NoServers {
+    ours: bool,
+}
+
+impl NoServers {
+    fn ask() -> Result<Self> {
+        match OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY) {
+            Ok(mut file) => {
+                file.write_all(POLICY_TEXT.as_bytes())?;
+                Ok(NoServers { ours: true })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(NoServers { ours: false }),
+            Err(error) => Err(error).with_context(|| format!("cannot write {POLICY}")),
+        }
+    }
+}
+
+impl Drop for NoServers {
+    fn drop(&mut self) {
+        if self.ours && fs::remove_file(POLICY).is_err() {
+            say(&format!("cannot remove {POLICY}: remove it by hand"));
+        }
+    }
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run apt-get")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "apt-get {} failed: {}",
+        arguments.join(" "),
+        text.trim()
+    );
+    Ok(())
+}
+
+/// To standard error, whether or not anybody listens to the logs: installing is never silent.
+fn say(line: &str) {
+    // Nobody reads standard error: nothing to be done about it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_named() {
+        let check = |postgres, redis, expect: &str| {
+            assert_eq!(Missing { postgres, redis }.names(), expect);
+        };
+        check(true, true, "PostgreSQL and Redis");
+        check(false, true, "Redis");
+        check(true, false, "PostgreSQL");
+    }
+}

@@ -1,0 +1,164 @@
+//! A private Redis server (or Valkey): its own data, its own port on loopback, a password.
+//!
+//! Evicting keys is off: what is stored here must not disappear on its own. The configuration holds the password, so
+//! it is a file that only the server's user can read.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::process::{Process, Signal, dies_with_us};
+use crate::programs::{self, RedisProgram};
+use crate::user::{self, User, as_user};
+use crate::{leftover, place, port, secret};
+
+pub(crate) const PID_FILE: &str = "redis.pid";
+pub(crate) const CONFIGURATION: &str = "redis.conf";
+const PASSWORD: &str = "password";
+
+/// Loading the data is part of it.
+const START_LIMIT: Duration = Duration::from_mins(1);
+const ASK_LIMIT: Duration = Duration::from_millis(500);
+
+/// How a server runs.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// 0: any free one.
+    pub port: u16,
+    /// Keeps nothing on disk. For tests.
+    pub throwaway: bool,
+    /// How many numbered databases there are; 0: one.
+    pub databases: u32,
+    /// Where it logs; absent: `server.log` in its folder.
+    pub log: Option<PathBuf>,
+}
+
+/// A running server. Dropped without [`Redis::stop`], it is killed.
+#[derive(Debug)]
+pub struct Redis {
+    folder: PathBuf,
+    options: Options,
+    password: String,
+    process: Process,
+}
+
+impl Redis {
+    /// Starts a server on the data in `folder`; ends first what an earlier run left behind.
+    pub fn start(folder: &Path, options: &Options) -> Result<Self> {
+        let program = programs::redis()?;
+        let user = user::unprivileged()?;
+        let folder = place::make(folder, user)?;
+        leftover::end(&folder)?;
+        let password = secret::stored(&folder.join(PASSWORD), user)?;
+        let (port, process) = port::on(options.port, |port| {
+            launch(port, &program, &folder, user, options, &password)
+        })?;
+        let options = Options {
+            port,
+            ..options.clone()
+        };
+        Ok(Redis {
+            folder,
+            options,
+            password,
+            process,
+        })
+    }
+
+    /// Its URL, with the password.
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}", self.password, self.options.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.options.port
+    }
+
+    /// The server's process, to be watched, frozen or killed.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Starts it again after it was killed: same port, same password, and the data that it had on disk.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process.kill()?;
+        *self = Redis::start(&self.folder, &self.options)?;
+        Ok(())
+    }
+
+    /// Saves what is to be saved and ends.
+    pub fn stop(mut self) -> Result<()> {
+        self.process.stop()?;
+        Ok(())
+    }
+}
+
+fn launch(
+    port: u16,
+    program: &RedisProgram,
+    folder: &Path,
+    user: Option<User>,
+    options: &Options,
+    password: &str,
+) -> Result<Process> {
+    let file = folder.join(CONFIGURATION);
+    secret::write_private(&file, &configuration(folder, port, options, password), user)?;
+    let mut command = dies_with_us(&program.path, Signal::TERM);
+    command.arg(&file);
+    as_user(&mut command, user).current_dir("/");
+    let log = options.log.clone().unwrap_or_else(|| folder.join("server.log"));
+    let mut process = Process::spawn("Redis", command, Signal::TERM, &log)?;
+    process.wait_until(START_LIMIT, || ping(port, password).unwrap_or(false))?;
+    Ok(process)
+}
+
+/// `set-proc-title no` keeps the path of this file in the command line, by which a left-over server is recognised.
+fn configuration(folder: &Path, port: u16, options: &Options, password: &str) -> String {
+    let durability = if options.throwaway {
+        "appendonly no"
+    } else {
+        "appendonly yes
+appendfsync everysec"
+    };
+    let databases = options.databases.max(1);
+    format!(
+        "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\ndatabases {databases}\n\
+         dir \"{folder}\"\npidfile \"{folder}/{PID_FILE}\"\nsave \"\"\n{durability}\nmaxmemory-policy noeviction\n\
+         daemonize no\nset-proc-title no\nloglevel notice\n",
+        folder = folder.display()
+    )
+}
+
+/// Whether our server answers. The password proves that it is ours and not one that took the port.
+fn ping(port: u16, password: &str) -> io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), ASK_LIMIT)?;
+    stream.set_read_timeout(Some(ASK_LIMIT))?;
+    stream.write_all(format!("AUTH {password}\r\nPING\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.starts_with("+OK\r\n+PONG\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_keeps_data_unless_they_are_throwaway() {
+        let text = |throwaway| {
+            let options = Options {
+                throwaway,
+                ..Options::default()
+            };
+            configuration(Path::new("/d"), 7, &options, "secret")
+        };
+        assert!(text(false).contains("\nappendonly yes\nappendfsync everysec\n"));
+        assert!(text(true).contains("\nappendonly no\n"));
+        assert!(text(true).contains("\nbind 127.0.0.1\n") || text(true).starts_with("bind 127.0.0.1\n"));
+        assert!(text(false).contains("\nmaxmemory-policy noeviction\n"));
+    }
+}

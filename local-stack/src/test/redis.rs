@@ -1,0 +1,69 @@
+//! The test process's Redis, with a numbered database for each test.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::folder::RunFolder;
+use crate::redis;
+
+/// Enough for the tests of one process.
+const DATABASES: u32 = 4_096;
+
+/// A Redis server for tests.
+#[derive(Debug)]
+pub struct Redis {
+    server: crate::Redis,
+    next: AtomicU32,
+    // After the server: dropped in this order.
+    _folder: RunFolder,
+}
+
+impl Redis {
+    /// This process's server, started by the first call. Not to be flushed or killed: others use it.
+    pub fn shared() -> &'static Redis {
+        static SHARED: LazyLock<Redis> = LazyLock::new(|| start(DATABASES, true));
+        &SHARED
+    }
+
+    /// A server of the caller's own, for tests that flush, freeze, kill or restart it. It keeps its data on disk, as a
+    /// real one does.
+    pub fn start_fresh() -> Redis {
+        start(1, false)
+    }
+
+    /// The URL of an empty numbered database that no other test has.
+    pub fn database(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{}/{number}", self.server.url())
+    }
+}
+
+/// The server itself: `url`, `process`, `start_again`.
+impl Deref for Redis {
+    type Target = crate::Redis;
+
+    fn deref(&self) -> &crate::Redis {
+        &self.server
+    }
+}
+
+impl DerefMut for Redis {
+    fn deref_mut(&mut self) -> &mut crate::Redis {
+        &mut self.server
+    }
+}
+
+fn start(databases: u32, throwaway: bool) -> Redis {
+    let folder = RunFolder::new().expect("the folder of a test server must be made");
+    let options = redis::Options {
+        throwaway,
+        databases,
+        ..redis::Options::default()
+    };
+    Redis {
+        server: crate::Redis::start(&folder.path, &options).expect("a Redis server for tests must start"),
+        next: AtomicU32::new(0),
+        _folder: folder,
+    }
+}
