@@ -179,13 +179,14 @@ END $$;
 REVOKE UPDATE, DELETE ON outbox FROM portcullis_tenant;
 REVOKE DELETE ON user_access FROM portcullis_tenant;
 REVOKE INSERT, UPDATE, DELETE ON tenant_access FROM portcullis_tenant;
-REVOKE DELETE ON access_prune FROM portcullis_tenant;
+REVOKE INSERT, UPDATE, DELETE ON access_prune FROM portcullis_tenant;
 
 CREATE POLICY of_system ON user_access TO portcullis_system USING (true);
 CREATE POLICY of_system ON outbox TO portcullis_system USING (true);
 CREATE POLICY of_system ON users TO portcullis_system USING (true);
 CREATE POLICY of_system ON tenant_access TO portcullis_system USING (true);
-GRANT SELECT, INSERT, UPDATE ON tenant, tenant_access, credential, outbox TO portcullis_system;
+CREATE POLICY of_system ON access_prune TO portcullis_system USING (true);
+GRANT SELECT, INSERT, UPDATE ON tenant, tenant_access, credential, outbox, access_prune TO portcullis_system;
 GRANT SELECT, UPDATE ON access_bucket TO portcullis_system;
 GRANT SELECT ON user_access TO portcullis_system;
 GRANT DELETE ON users TO portcullis_system; -- deleting a tenant

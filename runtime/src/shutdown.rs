@@ -70,6 +70,14 @@ impl Shutdown {
         });
     }
 
+    /// Runs an endless task, which the soft stage ends wherever it waits.
+    pub fn spawn_endless(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let soft = self.soft.clone();
+        self.spawn(name, async move {
+            tokio::select! { () = soft.cancelled() => {}, () = task => {} }
+        });
+    }
+
     /// Waits for the soft stage and then for all tasks, within the grace time. Fails if a task died unasked.
     pub async fn finished(self) -> anyhow::Result<()> {
         self.requested().await;

@@ -1,0 +1,65 @@
+//! What can go wrong here, and the one table that turns it into a gRPC status. A dead session is no error.
+
+use std::time::Duration;
+
+use identity_proto::identity::v1::ErrorReason;
+use identity_proto::status::{reason, status};
+use tonic::{Code, Status};
+
+/// A call that could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Sessions live in Redis: without it nobody can know.
+    #[error("Redis cannot be reached")]
+    Redis(#[from] redis::RedisError),
+    /// Redis was found unreachable a moment ago.
+    #[error("Redis cannot be reached")]
+    Down,
+    /// The access registers are not yet where the login was checked.
+    #[error("the access registers are behind; try again in a moment")]
+    Behind,
+    /// The core refused, or could not be reached.
+    #[error("the core answered: {0}")]
+    Core(Status),
+    #[error("the login was already used, or it expired; begin it again")]
+    LoginUsed,
+    #[error("access changed while the login was completed; begin it again")]
+    AccessChanged,
+    #[error("{0}")]
+    Invalid(&'static str),
+    #[error("the service key is missing or unknown")]
+    ServiceKey,
+    #[error("this service key may not act for that tenant")]
+    OtherTenant,
+    #[error("no random numbers are to be had")]
+    Random,
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let (code, why, wait) = match &error {
+            Error::Core(status) if reason(status).is_some() => return status.clone(),
+            Error::Redis(_) | Error::Down | Error::Behind | Error::Core(_) => (
+                Code::Unavailable,
+                ErrorReason::Unavailable,
+                Some(Duration::from_secs(1)),
+            ),
+            Error::LoginUsed => (Code::FailedPrecondition, ErrorReason::LoginInvalid, None),
+            Error::AccessChanged => (Code::FailedPrecondition, ErrorReason::LoginStale, None),
+            Error::Invalid(_) => (Code::InvalidArgument, ErrorReason::InvalidValue, None),
+            Error::ServiceKey => (Code::Unauthenticated, ErrorReason::ServiceKeyInvalid, None),
+            Error::OtherTenant => (Code::PermissionDenied, ErrorReason::MethodNotAllowed, None),
+            Error::Random => (Code::Internal, ErrorReason::Internal, None),
+        };
+        match code {
+            Code::Unavailable => tracing::warn!(error = &error as &dyn std::error::Error, "a call is unanswered"),
+            Code::Internal => tracing::error!(error = &error as &dyn std::error::Error, "a call failed"),
+            _ => {}
+        }
+        let message = match error {
+            Error::Core(_) => "the core cannot be reached".to_owned(),
+            error => error.to_string(),
+        };
+        status(code, why, message, [], wait)
+    }
+}

@@ -1,0 +1,215 @@
+//! Reads the streams of all buckets in one consumer group and prunes as told.
+//!
+//! Delivery is at-least-once: an entry that was not finished is taken over by whoever lives, and after five tries it goes
+//! to the bucket's dead letters, so that it delays nobody. Its register moved before it was ever announced.
+
+use std::time::Duration;
+
+use identity_proto::access::{CONSUMER_GROUP, buckets, entry, prefix, stream};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::streams::{StreamId, StreamPendingCountReply, StreamReadOptions, StreamReadReply};
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisError, RedisResult};
+use uuid::Uuid;
+
+use super::Prune;
+
+/// How long one read waits for news.
+const BLOCK: Duration = Duration::from_secs(2);
+/// How many entries a read takes from each bucket.
+const COUNT: usize = 100;
+/// After how long an unfinished entry is taken over, and how often that is looked for.
+const IDLE_MS: usize = 10_000;
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
+/// How often an entry is tried.
+const TRIES: usize = 5;
+/// How many dead letters a bucket keeps.
+const DEAD_LETTERS: usize = 1_000;
+
+/// Consumes for ever; makes a new connection and the groups again whenever something breaks.
+pub(super) async fn consume(prune: Prune, client: redis::Client) {
+    let name = Uuid::new_v4().simple().to_string();
+    let mut quiet = false;
+    loop {
+        let Err(error) = session(&prune, &client, &name, &mut quiet).await;
+        if !quiet {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the streams cannot be read; trying again"
+            );
+        }
+        quiet = true;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// One connection's life. A blocking read needs a connection of its own.
+async fn session(
+    prune: &Prune,
+    client: &redis::Client,
+    name: &str,
+    quiet: &mut bool,
+) -> RedisResult<std::convert::Infallible> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_millis(250)))
+        .set_response_timeout(Some(BLOCK + Duration::from_secs(1)));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    make_groups(&mut connection).await?;
+    *quiet = false;
+    let keys: Vec<String> = buckets().map(stream).collect();
+    let news = vec![">"; keys.len()];
+    let options = StreamReadOptions::default()
+        .group(CONSUMER_GROUP, name)
+        .count(COUNT)
+        .block(usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX));
+    let mut looked = tokio::time::Instant::now();
+    loop {
+        let reply: Option<StreamReadReply> = connection.xread_options(&keys, &news, &options).await?;
+        for key in reply.into_iter().flat_map(|reply| reply.keys) {
+            let Some(bucket) = buckets().find(|bucket| stream(*bucket) == key.key) else {
+                continue;
+            };
+            for id in &key.ids {
+                finish(prune, &mut connection, bucket, id).await?;
+            }
+        }
+        if looked.elapsed() > TAKE_OVER_EVERY {
+            looked = tokio::time::Instant::now();
+            take_over(prune, &mut connection, name).await?;
+            trim(&mut connection).await?;
+        }
+    }
+}
+
+/// Makes the group at the stream's beginning, so that nothing announced before is missed.
+async fn make_groups(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    for bucket in buckets() {
+        let made: RedisResult<()> = connection
+            .xgroup_create_mkstream(stream(bucket), CONSUMER_GROUP, "0")
+            .await;
+        match made {
+            Err(error) if error.code() != Some("BUSYGROUP") => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Prunes as one entry says and takes it off the list. An entry that nobody can read stays pending, until it is dead.
+async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
+    let text = |field: &str| id.get::<String>(field);
+    let (Some(tenant), Some(user), Some(epoch)) = (text(entry::TENANT), text(entry::USER), text(entry::EPOCH)) else {
+        tracing::error!(
+            bucket,
+            entry = id.id,
+            "an entry of the stream has not the fields of the contract"
+        );
+        return Ok(());
+    };
+    let pruned = match user.as_str() {
+        "" => prune.tenant(bucket, &tenant, &epoch).await,
+        user => prune.user(bucket, &tenant, user, &epoch).await,
+    };
+    match pruned {
+        Ok(sessions) => {
+            tracing::info!(tenant.id = tenant, user.id = user, epoch, sessions, "pruned");
+            connection.xack(stream(bucket), CONSUMER_GROUP, &[&id.id]).await
+        }
+        Err(error) => {
+            tracing::warn!(
+                bucket,
+                entry = id.id,
+                error = &error as &dyn std::error::Error,
+                "not pruned yet"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Takes over what another consumer, or an earlier life, left unfinished.
+async fn take_over(prune: &Prune, connection: &mut MultiplexedConnection, name: &str) -> RedisResult<()> {
+    let mut pipe = redis::pipe();
+    for bucket in buckets() {
+        pipe.cmd("XPENDING")
+            .arg(stream(bucket))
+            .arg(CONSUMER_GROUP)
+            .arg("IDLE")
+            .arg(IDLE_MS)
+            .arg("-")
+            .arg("+")
+            .arg(COUNT);
+    }
+    let pending: Vec<StreamPendingCountReply> = pipe.query_async(connection).await?;
+    for (bucket, reply) in buckets().zip(pending) {
+        for waiting in reply.ids {
+            let claimed: redis::streams::StreamClaimReply = connection
+                .xclaim(stream(bucket), CONSUMER_GROUP, name, IDLE_MS, &[&waiting.id])
+                .await?;
+            for id in &claimed.ids {
+                if waiting.times_delivered >= TRIES {
+                    bury(connection, bucket, id).await?;
+                } else {
+                    finish(prune, connection, bucket, id).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves an entry to the bucket's dead letters.
+async fn bury(connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
+    tracing::error!(
+        bucket,
+        entry = id.id,
+        "an entry failed {TRIES} times and goes to the dead letters"
+    );
+    let mut pipe = redis::pipe();
+    pipe.atomic()
+        .cmd("XADD")
+        .arg(format!("{}:dead", prefix(bucket)))
+        .arg("MAXLEN")
+        .arg("~")
+        .arg(DEAD_LETTERS)
+        .arg("*");
+    for (field, value) in &id.map {
+        pipe.arg(field)
+            .arg(redis::from_redis_value_ref::<Vec<u8>>(value).unwrap_or_default());
+    }
+    pipe.arg("entry").arg(&id.id).ignore();
+    pipe.xack(stream(bucket), CONSUMER_GROUP, &[&id.id]).ignore();
+    pipe.query_async(connection).await
+}
+
+/// Cuts each stream below the oldest entry that is not finished, in whatever group.
+async fn trim(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    for bucket in buckets() {
+        if let Some(oldest) = oldest_needed(connection, bucket).await? {
+            let mut cut = redis::cmd("XTRIM");
+            cut.arg(stream(bucket)).arg("MINID").arg(oldest);
+            connection.req_packed_command(&cut).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn oldest_needed(connection: &mut MultiplexedConnection, bucket: u8) -> Result<Option<String>, RedisError> {
+    let groups: redis::streams::StreamInfoGroupsReply = connection.xinfo_groups(stream(bucket)).await?;
+    let mut oldest: Option<(u64, u64)> = None;
+    for group in groups.groups {
+        let mut needed = parse(&group.last_delivered_id);
+        if group.pending > 0 {
+            let reply: StreamPendingCountReply = connection
+                .xpending_count(stream(bucket), &group.name, "-", "+", 1)
+                .await?;
+            needed = reply.ids.first().map_or(needed, |first| parse(&first.id));
+        }
+        oldest = Some(oldest.map_or(needed, |standing| standing.min(needed)));
+    }
+    Ok(oldest.map(|(ms, number)| format!("{ms}-{number}")))
+}
+
+fn parse(id: &str) -> (u64, u64) {
+    let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
+    (ms.parse().unwrap_or(0), number.parse().unwrap_or(0))
+}

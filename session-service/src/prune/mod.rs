@@ -1,0 +1,72 @@
+//! Deletes sessions that are over, and tells the core how many: on each event from the core's relay, and in a sweep that
+//! needs no event. Both are idempotent, and no safety rests on either.
+
+mod acknowledge;
+mod consumer;
+mod sweep;
+
+use std::sync::LazyLock;
+
+use identity_proto::access::prefix;
+use redis::Script;
+use runtime::Shutdown;
+
+use crate::core_client::CoreClient;
+use crate::error::Error;
+use crate::redis_link::RedisLink;
+
+static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("prune.lua")));
+
+/// How many users one round trip prunes when a whole tenant ends.
+const USERS_AT_ONCE: isize = 100;
+
+/// What pruning works with.
+#[derive(Clone)]
+pub struct Prune {
+    redis: RedisLink,
+    core: CoreClient,
+}
+
+impl Prune {
+    /// Starts the consumer, the sweep and the acknowledgements; they end with the shutdown.
+    pub fn start(redis: RedisLink, core: CoreClient, client: redis::Client, shutdown: &Shutdown) {
+        let prune = Prune { redis, core };
+        shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), client));
+        shutdown.spawn_endless("prune sweep", sweep::sweep(prune.clone()));
+        shutdown.spawn_endless("prune acknowledgements", acknowledge::acknowledge(prune));
+    }
+
+    /// Ends the sessions of one user below an epoch.
+    async fn user(&self, bucket: u8, tenant: &str, user: &str, epoch: &str) -> Result<i64, Error> {
+        self.redis.run(&PRUNE, bucket, &[tenant, user, epoch, ""]).await
+    }
+
+    /// Ends the sessions of a tenant in one bucket below an epoch, a hundred users at a time.
+    async fn tenant(&self, bucket: u8, tenant: &str, epoch: &str) -> Result<i64, Error> {
+        let index = format!("{}:users", prefix(bucket));
+        let (mut from, end) = (format!("[{tenant}:"), format!("({tenant};"));
+        let mut pruned = 0;
+        loop {
+            let mut pipe = redis::pipe();
+            pipe.zrangebylex_limit(&index, &from, &end, 0, USERS_AT_ONCE);
+            let (owners,): (Vec<String>,) = self.redis.pipe(&pipe).await?;
+            for owner in &owners {
+                if let Some((_, user)) = owner.split_once(':') {
+                    pruned += self
+                        .redis
+                        .run::<i64>(&PRUNE, bucket, &[tenant, user, "", epoch])
+                        .await?;
+                }
+            }
+            match owners.last() {
+                Some(last) => from = format!("({last}"),
+                None => return Ok(pruned),
+            }
+        }
+    }
+
+    /// Ends what the registers say is over, for one user.
+    async fn by_registers(&self, bucket: u8, tenant: &str, user: &str) -> Result<i64, Error> {
+        self.redis.run(&PRUNE, bucket, &[tenant, user, "", ""]).await
+    }
+}

@@ -1,0 +1,93 @@
+//! The way to Redis: one shared connection that comes back by itself, a short time-out, and a breaker, so that a Redis
+//! that is gone costs each caller microseconds and not the time-out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{FromRedisValue, Pipeline, RedisError, Script};
+
+use crate::error::Error;
+
+/// How long Redis may take to answer before it counts as down.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// How long after a failure callers are refused without a try.
+const BREAK_MS: u64 = 100;
+
+/// Clones share the connection and the breaker.
+#[derive(Clone)]
+pub struct RedisLink {
+    connection: ConnectionManager,
+    breaker: Arc<Breaker>,
+}
+
+struct Breaker {
+    since: Instant,
+    /// Milliseconds after `since` until which the breaker is open.
+    open_until: AtomicU64,
+}
+
+impl RedisLink {
+    /// A link that connects when first used. Fails only when the URL is wrong.
+    pub fn new(client: redis::Client) -> Result<Self, RedisError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
+            .set_number_of_retries(0)
+            .set_min_delay(Duration::from_millis(50))
+            .set_max_delay(Duration::from_millis(250));
+        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+        let breaker = Arc::new(Breaker {
+            since: Instant::now(),
+            open_until: AtomicU64::new(0),
+        });
+        Ok(RedisLink { connection, breaker })
+    }
+
+    /// Runs a script on one bucket.
+    pub async fn run<T: FromRedisValue>(&self, script: &Script, bucket: u8, arguments: &[&str]) -> Result<T, Error> {
+        let mut invocation = script.key(identity_proto::access::prefix(bucket));
+        for argument in arguments {
+            invocation.arg(*argument);
+        }
+        let mut connection = self.connection.clone();
+        self.guarded(async move { invocation.invoke_async(&mut connection).await })
+            .await
+    }
+
+    /// Runs commands in one round trip.
+    pub async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Error> {
+        let mut connection = self.connection.clone();
+        self.guarded(async move { pipe.query_async(&mut connection).await })
+            .await
+    }
+
+    async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
+        if self.breaker.is_open() {
+            return Err(Error::Down);
+        }
+        let answer = match tokio::time::timeout(2 * TIMEOUT, call).await {
+            Ok(answer) => answer.map_err(Error::Redis),
+            Err(_) => Err(Error::Down),
+        };
+        if answer.is_err() {
+            self.breaker.open();
+        }
+        answer
+    }
+}
+
+impl Breaker {
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_open(&self) -> bool {
+        self.now() < self.open_until.load(Ordering::Relaxed)
+    }
+
+    fn open(&self) {
+        self.open_until.store(self.now() + BREAK_MS, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,109 @@
+//! Is this session valid? One script answers; when the registers cannot tell, the core is asked and the session's own
+//! epochs are compared with what it says.
+
+use std::sync::LazyLock;
+
+use identity_proto::identity::v1::{AccessState, Epochs};
+use redis::{Script, Value};
+use uuid::Uuid;
+
+use super::create::split;
+use super::{Sessions, hex, unknown_answer};
+use crate::error::Error;
+use crate::token::{Locator, locate};
+
+static VALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("validate.lua")));
+
+/// What became of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Valid until then (ms).
+    Valid {
+        expires: i64,
+    },
+    Unknown,
+    AccessEnded,
+    TenantEnded,
+}
+
+/// A verdict and whose session it is; nobody's, if the token never was one of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Validated {
+    pub verdict: Verdict,
+    pub owner: Option<(Uuid, Uuid)>,
+}
+
+impl Sessions {
+    /// Validates a session token. An error means that nobody can know now.
+    pub async fn validate(&self, token: &str) -> Result<Validated, Error> {
+        let Some(locator) = locate(token) else {
+            return Ok(Validated {
+                verdict: Verdict::Unknown,
+                owner: None,
+            });
+        };
+        let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*locator.id];
+        let answer: Vec<Value> = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
+        let verdict = match split(answer)? {
+            (word, numbers) if word == "ask" => self.ask(&locator, &numbers).await?,
+            (word, numbers) => match (word.as_str(), numbers.first()) {
+                ("valid", Some(&expires)) => Verdict::Valid { expires },
+                ("unknown", _) => Verdict::Unknown,
+                ("ended", _) => Verdict::AccessEnded,
+                ("tenant", _) => Verdict::TenantEnded,
+                _ => return Err(unknown_answer()),
+            },
+        };
+        Ok(Validated {
+            verdict,
+            owner: Some((locator.tenant, locator.user)),
+        })
+    }
+
+    async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {
+        let &[tenant_epoch, user_epoch, expires] = session else {
+            return Err(unknown_answer());
+        };
+        let truth = self.core.resolve(locator.tenant, locator.user).await?;
+        Ok(judge(&truth, tenant_epoch, user_epoch, expires))
+    }
+}
+
+/// A session is valid under exactly the epochs that it was created under, while both states are active.
+fn judge(truth: &Epochs, tenant_epoch: i64, user_epoch: i64, expires: i64) -> Verdict {
+    let active = i32::from(AccessState::AccessActive);
+    if (truth.tenant_epoch, truth.tenant_state) != (tenant_epoch, active) {
+        Verdict::TenantEnded
+    } else if (truth.user_epoch, truth.user_state) != (user_epoch, active) {
+        Verdict::AccessEnded
+    } else {
+        Verdict::Valid { expires }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_epochs_and_active_states_are_valid() {
+        let (active, inactive) = (AccessState::AccessActive, AccessState::AccessInactive);
+        let check = |epochs: (i64, AccessState, i64, AccessState), expect: Verdict| {
+            let (tenant_epoch, tenant_state, user_epoch, user_state) = epochs;
+            let truth = Epochs {
+                tenant_epoch,
+                tenant_state: tenant_state.into(),
+                user_epoch,
+                user_state: user_state.into(),
+            };
+            assert_eq!(judge(&truth, 5, 7, 99), expect, "{epochs:?}");
+        };
+        check((5, active, 7, active), Verdict::Valid { expires: 99 });
+        check((5, active, 8, active), Verdict::AccessEnded);
+        check((5, active, 6, active), Verdict::AccessEnded);
+        check((5, active, 7, inactive), Verdict::AccessEnded);
+        check((6, active, 7, active), Verdict::TenantEnded);
+        check((5, inactive, 7, active), Verdict::TenantEnded);
+        assert_eq!(judge(&Epochs::default(), 0, 0, 99), Verdict::TenantEnded);
+    }
+}
