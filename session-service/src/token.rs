@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_leads_nowhere() {
-        let (token, locator) = issue(Uuid::from_u128(1), Uuid::from_u128(2), [9; 32]);
+        let (token, _) = issue(Uuid::from_u128(1), Uuid::from_u128(2), [9; 32]);
         let mut other_bucket = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX).unwrap()).unwrap();
         other_bucket[0] ^= 1;
         let other_bucket = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(other_bucket));
@@ -100,6 +100,5 @@ mod tests {
             assert_eq!(locate(wrong), None, "{wrong}");
         }
         assert_eq!(locate(&"A".repeat(100_000)), None);
-        assert_ne!(locate(&token.replace("pss_AQ", "pss_BQ")), Some(locator));
     }
 }

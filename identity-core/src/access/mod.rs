@@ -1,5 +1,52 @@
-//! The access fence, the core's half.
+//! The access fence, the core's half: epochs in PostgreSQL, the registers that say the same in Redis, and the answers
+//! that let a login become a session.
+//!
+//! Epochs move only through the SQL functions `move_user_access` and `move_tenant_access`, in the transaction of the
+//! change. [`relay`] carries them to Redis, [`generation`] agrees which Redis counts, [`lease`] says for how long its
+//! registers may be trusted. `identity_proto::access` lists the keys.
 
+mod generation;
+mod lease;
+mod link;
+mod login;
+mod logins;
+mod relay;
+mod standing;
 mod wake;
 
+use std::sync::Arc;
+
+use identity_proto::identity::v1::AccessState;
+use runtime::{Secret, Shutdown};
+
+use crate::store::SystemStore;
+
+pub use logins::{Begun, Checked, Epochs, LoginStart, UserRef};
+pub use standing::Standing;
 pub use wake::Wake;
+
+/// The operations on access. Clones share the relay.
+#[derive(Clone)]
+pub struct Access {
+    system: SystemStore,
+    registers: relay::CurrentLink,
+    wake: Wake,
+    login_key: Arc<Secret>,
+}
+
+impl Access {
+    /// Starts the relay, which ends with the shutdown.
+    pub fn start(redis: redis::Client, system: SystemStore, wake: Wake, login_key: Secret, shutdown: &Shutdown) -> Self {
+        let registers = relay::start(redis, system.pool().clone(), wake.clone(), shutdown);
+        Access { system, registers, wake, login_key: Arc::new(login_key) }
+    }
+}
+
+/// A state as PostgreSQL holds it. Anything unknown is no access.
+fn state(text: &str) -> AccessState {
+    match text {
+        "active" => AccessState::AccessActive,
+        "inactive" => AccessState::AccessInactive,
+        _ => AccessState::AccessDeleted,
+    }
+}

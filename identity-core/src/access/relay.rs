@@ -5,25 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity_proto::access::{BUCKETS, buckets};
-use identity_proto::identity::v1::AccessState;
+use identity_proto::access::{BUCKETS, bucket, buckets};
 use runtime::Shutdown;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::generation::agree;
+use super::lease::keep_leased;
 use super::link::{Link, Register};
-use super::{Wake, state};
+use super::{Epochs, Wake, state};
 
 /// The least wait between two looks at the outbox when nobody woke the relay: the bound for a core that died between
 /// commit and wake.
 const POLL: Duration = Duration::from_millis(250);
 /// How many changes one batch takes.
 const BATCH: i64 = 256;
-/// How often leases are renewed, and for how long they hold.
-const LEASE_EVERY: Duration = Duration::from_secs(1);
-const LEASE_MS: i64 = 3_000;
 
 /// The link that stands now, if any.
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
@@ -31,17 +28,10 @@ pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
 /// Starts the relay's tasks; they end with the shutdown.
 pub(super) fn start(client: redis::Client, system: PgPool, wake: Wake, shutdown: &Shutdown) -> CurrentLink {
     let (sender, current) = watch::channel(None);
-    shutdown.spawn("access link", until(shutdown, keep_linked(client, system.clone(), sender)));
-    shutdown.spawn("access apply", until(shutdown, keep_applied(system.clone(), current.clone(), wake)));
-    shutdown.spawn("access lease", until(shutdown, keep_leased(system, current.clone())));
+    shutdown.spawn_endless("access link", keep_linked(client, system.clone(), sender));
+    shutdown.spawn_endless("access apply", keep_applied(system.clone(), current.clone(), wake));
+    shutdown.spawn_endless("access lease", keep_leased(system, current.clone()));
     current
-}
-
-fn until(shutdown: &Shutdown, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
-    let shutdown = shutdown.clone();
-    async move {
-        tokio::select! { () = shutdown.requested() => {}, () = task => {} }
-    }
 }
 
 /// Makes a link, publishes it, and makes the next one when it is over.
@@ -63,7 +53,9 @@ async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sende
                     tracing::warn!(error = &error as &dyn std::error::Error, "no link to the access registers yet");
                 }
                 quiet = true;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                // At odd times, so that two relays that disturbed each other do not do so again.
+                let odd = u64::from(Uuid::new_v4().as_bytes()[0]);
+                tokio::time::sleep(Duration::from_millis(100 + odd)).await;
             }
         }
     }
@@ -83,11 +75,11 @@ async fn keep_applied(system: PgPool, mut current: CurrentLink, wake: Wake) {
 }
 
 /// Waits for a link; `None` once there can be no more.
-async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
+pub(super) async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
     current.wait_for(Option::is_some).await.ok()?.clone()
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(sqlx::FromRow)]
 struct Change {
@@ -184,55 +176,14 @@ async fn mark_applied(system: &PgPool, link: &Link, claim: Uuid, changes: &[Chan
     Ok(())
 }
 
-async fn keep_leased(system: PgPool, mut current: CurrentLink) {
-    let mut tick = tokio::time::interval(LEASE_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let Some(link) = linked(&mut current).await else { return };
-        if let Err(error) = renew_leases(&system, &link).await {
-            tracing::warn!(error = &*error, "the leases were not renewed");
-        }
-        tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }
-    }
-}
-
-/// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
-/// that reaches beyond what it saw.
-async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
-    let before = link.time().await?;
-    let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
-        "SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
-                NOT EXISTS (
-                    SELECT FROM outbox AS o
-                    WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
-                      AND o.created_at < clock_timestamp() - interval '1 second'
-                      AND b.bucket = coalesce(o.bucket, b.bucket))
-         FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
-         WHERE NOT pg_is_in_recovery()",
-    )
-    .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
-    .bind(link.gens.as_slice())
-    .bind(&link.incarnation)
-    .fetch_all(system)
-    .await?;
-    if rows.iter().any(|(_, ours, _)| !ours) {
-        return Err(link.lose(None).into());
-    }
-    let clean: Vec<u8> =
-        rows.into_iter().filter(|(_, _, clean)| *clean).filter_map(|(bucket, ..)| u8::try_from(bucket).ok()).collect();
-    link.grant(&clean, before + LEASE_MS).await?;
-    Ok(())
-}
-
 /// Moves registers to what was just read from PostgreSQL, so that the next validation need not ask. The link must have
 /// been taken before the read: its generation dates the answer.
-pub(super) async fn answer(link: Option<Arc<Link>>, bucket: u8, registers: [(Option<Uuid>, i64, AccessState); 2], tenant: Uuid) {
+pub(super) async fn answer(link: Option<Arc<Link>>, tenant: Uuid, user: Uuid, epochs: Epochs) {
     let Some(link) = link else { return };
-    let registers = registers
-        .into_iter()
-        .map(|(user, epoch, state)| Register { tenant, user, epoch, state, announce: false })
-        .collect();
-    if let Err(error) = link.apply(&[(bucket, registers)]).await {
+    let register =
+        |user, (epoch, state)| Register { tenant, user, epoch, state, announce: false };
+    let registers = vec![register(None, epochs.tenant), register(Some(user), epochs.user)];
+    if let Err(error) = link.apply(&[(bucket(tenant, user), registers)]).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not applied");
     }
 }

@@ -1,0 +1,57 @@
+//! Leases: a bucket's registers may be trusted for a few seconds at a time, and only while PostgreSQL confirms that no
+//! change of access waits for longer than a second.
+
+use std::time::Duration;
+
+use identity_proto::access::BUCKETS;
+use sqlx::PgPool;
+
+use super::link::Link;
+use super::relay::{CurrentLink, Failure, linked};
+
+/// How often leases are renewed.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long they hold, in ms of Redis's clock.
+const LEASE_MS: i64 = 3_000;
+
+/// Renews the leases of all buckets for as long as there is a link.
+pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let Some(link) = linked(&mut current).await else { return };
+        if let Err(error) = renew_leases(&system, &link).await {
+            tracing::warn!(error = &*error, "the leases were not renewed");
+        }
+        tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }
+    }
+}
+
+/// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
+/// that reaches beyond what it saw.
+async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
+    let before = link.time().await?;
+    let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
+        "SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
+                NOT EXISTS (
+                    SELECT FROM outbox AS o
+                    WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                      AND o.created_at < clock_timestamp() - interval '1 second'
+                      AND b.bucket = coalesce(o.bucket, b.bucket))
+         FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
+         WHERE NOT pg_is_in_recovery()",
+    )
+    .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
+    .bind(link.gens.as_slice())
+    .bind(&link.incarnation)
+    .fetch_all(system)
+    .await?;
+    if rows.iter().any(|(_, ours, _)| !ours) {
+        return Err(link.lose(None).into());
+    }
+    let clean: Vec<u8> =
+        rows.into_iter().filter(|(_, _, clean)| *clean).filter_map(|(bucket, ..)| u8::try_from(bucket).ok()).collect();
+    link.grant(&clean, before + LEASE_MS).await?;
+    Ok(())
+}
+
