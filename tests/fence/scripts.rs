@@ -1,0 +1,343 @@
+//! The Lua files against their twins in the model: the same calls in the same order must give the same answers.
+//!
+//! Every process of a history becomes a prefix of its own in one Redis. The model counts ticks, the scripts ask Redis
+//! for the time. So a tick is put on a clock in the far future, where no lease ends by itself; when the model's time
+//! passes a lease, its key is deleted here, as Redis would have done. A deadline that the model holds to be past is put
+//! in the real past.
+
+use std::collections::BTreeSet;
+
+use e2e::fence_model::rng::Rng;
+use e2e::fence_model::script::{Answer, Call, Contents, Register, Session};
+use e2e::fence_model::{Event, Subject, run_recorded};
+use local_stack::test::Redis;
+use redis::{Commands, Connection, RedisResult, Script, Value};
+
+/// Histories that are played to the scripts.
+const HISTORIES: u64 = 5;
+/// Calls without a history behind them, for what the protocol never does.
+const WILD_CALLS: u32 = 20_000;
+/// Tick 0, in ms since 1970: in the year 2096.
+const FUTURE_MS: u64 = 4_000_000_000_000;
+const TICK_MS: u64 = 50;
+/// Epochs are as large as real ones, microseconds since 1970: Lua's numbers must hold them.
+const EPOCH_BASE: u64 = 1_790_000_000_000_000;
+const TENANT: &str = "00000000000000000000000000000001";
+
+#[test]
+fn the_scripts_answer_as_the_model_does() {
+    let mut bench = Bench::new();
+    for seed in 0..HISTORIES {
+        let events = run_recorded(seed).events;
+        let needed: BTreeSet<u64> = events.iter().filter_map(snapshot_of).collect();
+        bench.history = seed;
+        for (position, event) in events.iter().enumerate() {
+            match *event {
+                Event::Tick { tick, master } if needed.contains(&tick) => {
+                    bench.copy(&bench.node(master), &bench.snapshot(tick));
+                }
+                Event::Tick { .. } => {}
+                Event::Began { node, tick } => {
+                    let from = tick.map(|tick| bench.snapshot(tick));
+                    if let Some(from) = from {
+                        bench.copy(&from, &bench.node(node));
+                    }
+                }
+                Event::Flushed { node } => bench.clear(&bench.node(node)),
+                Event::Script {
+                    node,
+                    now,
+                    call,
+                    answer,
+                } => {
+                    let got = bench.call(&bench.node(node), now, call);
+                    assert_eq!(
+                        got, answer,
+                        "history {seed}, event {position}, tick {now}, node {node}: {call:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scripts_answer_as_the_model_does_to_calls_that_no_history_makes() {
+    let mut bench = Bench::new();
+    let mut rng = Rng::new(1);
+    let mut twin = Contents::default();
+    for number in 0..WILD_CALLS {
+        let now = u64::from(number / 20);
+        let call = wild(&mut rng, now, number, &twin);
+        let expect = twin.call(now, call, None);
+        assert_eq!(
+            bench.call("{wild}", now, call),
+            expect,
+            "call {number}, tick {now}: {call:?}"
+        );
+    }
+}
+
+fn snapshot_of(event: &Event) -> Option<u64> {
+    match event {
+        Event::Began { tick, .. } => *tick,
+        _ => None,
+    }
+}
+
+/// Any call, with so few different values that they meet.
+fn wild(rng: &mut Rng, now: u64, number: u32, twin: &Contents) -> Call {
+    let generation = 1 + rng.below(3);
+    let user = rng.pick(&[0, 1]);
+    let subject = rng.pick(&[Subject::Tenant, Subject::User(0), Subject::User(1)]);
+    let epoch = 1 + rng.below(4) + now / 100;
+    let recent = number.saturating_sub(u32::try_from(rng.below(200)).unwrap_or(0));
+    match rng.below(100) {
+        0..2 => Call::Adopt {
+            stood: rng.pick(&[None, twin.generation, twin.generation, Some(generation)]),
+            generation,
+        },
+        2..20 => Call::Apply {
+            generation: twin.generation.unwrap_or(generation),
+            subject,
+            to: Register {
+                epoch,
+                active: rng.chance(8_000),
+            },
+        },
+        20..22 => Call::Apply {
+            generation,
+            subject,
+            to: Register { epoch, active: true },
+        },
+        22..30 => Call::Grant {
+            generation: rng.pick(&[twin.generation.unwrap_or(1), generation]),
+            until: (now + rng.below(12)).saturating_sub(2),
+        },
+        30..60 => Call::Create {
+            id: number,
+            session: Session {
+                user,
+                tenant_epoch: register_epoch(twin, Subject::Tenant, epoch),
+                user_epoch: register_epoch(twin, Subject::User(user), epoch),
+            },
+            login: recent,
+            cap: 5,
+        },
+        60..97 => Call::Validate {
+            id: twin
+                .sessions
+                .keys()
+                .copied()
+                .nth(rng.pick(&[0, 1, 2, 3]))
+                .unwrap_or(recent),
+            user,
+        },
+        _ => Call::Prune {
+            user,
+            user_epoch: rng.chance(5_000).then_some(epoch),
+            tenant_epoch: rng.chance(3_000).then_some(epoch),
+        },
+    }
+}
+
+/// What the register says, mostly, so that creations succeed too.
+fn register_epoch(twin: &Contents, subject: Subject, otherwise: u64) -> u64 {
+    let generation = twin.generation.unwrap_or(0);
+    let known = twin
+        .registers
+        .get(&(generation, subject))
+        .map(|register| register.epoch);
+    known.filter(|_| !otherwise.is_multiple_of(7)).unwrap_or(otherwise)
+}
+
+/// The scripts and a Redis to run them in.
+struct Bench {
+    redis: Connection,
+    history: u64,
+    adopt: Script,
+    apply: Script,
+    grant: Script,
+    create: Script,
+    validate: Script,
+    prune: Script,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let redis = redis::Client::open(Redis::shared().database()).and_then(|client| client.get_connection());
+        Bench {
+            redis: redis.expect("the test's Redis answers"),
+            history: 0,
+            adopt: Script::new(include_str!("../../identity-core/src/access/generation.lua")),
+            apply: Script::new(include_str!("../../identity-core/src/access/apply.lua")),
+            grant: Script::new(include_str!("../../identity-core/src/access/grant.lua")),
+            create: Script::new(include_str!("../../session-service/src/sessions/create.lua")),
+            validate: Script::new(include_str!("../../session-service/src/sessions/validate.lua")),
+            prune: Script::new(include_str!("../../session-service/src/prune/prune.lua")),
+        }
+    }
+
+    fn node(&self, node: usize) -> String {
+        format!("{{h{}n{node}}}", self.history)
+    }
+
+    fn snapshot(&self, tick: u64) -> String {
+        format!("{{h{}t{tick}}}", self.history)
+    }
+
+    fn keys(&mut self, prefix: &str) -> Vec<String> {
+        self.redis
+            .scan_match(format!("{prefix}*"))
+            .expect("scan")
+            .map(|key| key.expect("a key"))
+            .collect()
+    }
+
+    fn clear(&mut self, prefix: &str) {
+        for key in self.keys(prefix) {
+            self.redis.del::<_, ()>(key).expect("del");
+        }
+    }
+
+    fn copy(&mut self, from: &str, to: &str) {
+        self.clear(to);
+        for key in self.keys(from) {
+            let target = key.replacen(from, to, 1);
+            redis::cmd("COPY")
+                .arg(key)
+                .arg(target)
+                .query::<()>(&mut self.redis)
+                .expect("copy");
+        }
+    }
+
+    /// Runs the script of a call as its service would, and reads the answer.
+    fn call(&mut self, prefix: &str, now: u64, call: Call) -> Answer {
+        self.expire_lease(prefix, now);
+        self.run(prefix, now, call)
+            .unwrap_or_else(|error| panic!("{call:?}: {error}"))
+    }
+
+    fn run(&mut self, prefix: &str, now: u64, call: Call) -> RedisResult<Answer> {
+        let redis = &mut self.redis;
+        match call {
+            Call::Adopt { stood, generation } => {
+                let begun: i64 = self
+                    .adopt
+                    .key(prefix)
+                    .arg(or_empty(stood))
+                    .arg(generation)
+                    .invoke(redis)?;
+                Ok(if begun == 1 { Answer::Done } else { Answer::Refused })
+            }
+            Call::Apply {
+                generation,
+                subject,
+                to,
+            } => {
+                let state = if to.active { "a" } else { "i" };
+                let mut script = self.apply.key(prefix);
+                script
+                    .arg(generation)
+                    .arg(TENANT)
+                    .arg(of(subject))
+                    .arg(EPOCH_BASE + to.epoch)
+                    .arg(state)
+                    .arg(0);
+                Ok(match script.invoke::<i64>(redis)? {
+                    -1 => Answer::OtherGeneration,
+                    moved => Answer::Moved(moved == 1),
+                })
+            }
+            Call::Grant { generation, until } => {
+                let until = if until > now { FUTURE_MS + until * TICK_MS } else { 1 };
+                Ok(
+                    match self.grant.key(prefix).arg(generation).arg(until).invoke::<i64>(redis)? {
+                        -1 => Answer::OtherGeneration,
+                        0 => Answer::Refused,
+                        _ => Answer::Done,
+                    },
+                )
+            }
+            Call::Create {
+                id,
+                session,
+                login,
+                cap,
+            } => {
+                let mut script = self.create.key(prefix);
+                script.arg(TENANT).arg(user_id(session.user)).arg(session_id(id));
+                script
+                    .arg(EPOCH_BASE + session.tenant_epoch)
+                    .arg(EPOCH_BASE + session.user_epoch);
+                script.arg(login).arg(FUTURE_MS).arg(3_600_000).arg(cap);
+                Ok(read(&script.invoke::<Vec<Value>>(redis)?))
+            }
+            Call::Validate { id, user } => {
+                let mut script = self.validate.key(prefix);
+                script.arg(TENANT).arg(user_id(user)).arg(session_id(id));
+                Ok(read(&script.invoke::<Vec<Value>>(redis)?))
+            }
+            Call::Prune {
+                user,
+                user_epoch,
+                tenant_epoch,
+            } => {
+                let [user_epoch, tenant_epoch] =
+                    [user_epoch, tenant_epoch].map(|epoch| or_empty(epoch.map(|epoch| EPOCH_BASE + epoch)));
+                let mut script = self.prune.key(prefix);
+                script.arg(TENANT).arg(user_id(user)).arg(user_epoch).arg(tenant_epoch);
+                Ok(Answer::Pruned(script.invoke(redis)?))
+            }
+        }
+    }
+
+    fn expire_lease(&mut self, prefix: &str, now: u64) {
+        let key = format!("{prefix}:lease");
+        let until: Option<u64> = self.redis.get(&key).expect("get");
+        if until.is_some_and(|until| until <= FUTURE_MS + now * TICK_MS) {
+            self.redis.del::<_, ()>(&key).expect("del");
+        }
+    }
+}
+
+/// The session service's scripts answer with a word, then numbers.
+fn read(answer: &[Value]) -> Answer {
+    let word: String = redis::from_redis_value(answer[0].clone()).expect("a word");
+    let number = |at: usize| -> u64 { redis::from_redis_value(answer[at].clone()).expect("a number") };
+    match word.as_str() {
+        "ok" => Answer::Done,
+        "later" => Answer::Later,
+        "used" => Answer::Used,
+        "valid" => Answer::Valid,
+        "unknown" => Answer::Unknown,
+        "ended" => Answer::Ended,
+        "tenant" => Answer::TenantEnded,
+        "ask" => Answer::Ask {
+            tenant_epoch: number(1) - EPOCH_BASE,
+            user_epoch: number(2) - EPOCH_BASE,
+        },
+        other => panic!("no such answer: {other}"),
+    }
+}
+
+fn or_empty(number: Option<u64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn of(subject: Subject) -> String {
+    match subject {
+        Subject::Tenant => String::new(),
+        Subject::User(number) => user_id(number),
+    }
+}
+
+fn user_id(number: u8) -> String {
+    format!("{:032x}", 0x100 + u32::from(number))
+}
+
+/// Of one length, so that Redis orders sessions of one millisecond as they were made.
+fn session_id(id: u32) -> String {
+    format!("{id:010}")
+}
