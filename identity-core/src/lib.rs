@@ -1,1 +1,88 @@
+//! identity-core owns tenants, credentials, users, the access epoch and the outbox, in PostgreSQL, and offers them over
+//! gRPC. It knows neither HTTP nor the text forms of SCIM.
 
+pub mod access;
+mod config;
+pub mod credentials;
+pub mod error;
+pub mod filter;
+mod grpc;
+pub mod keys;
+mod outbox;
+pub mod page;
+pub mod patch;
+pub mod store;
+pub mod tenants;
+mod time;
+pub mod users;
+pub mod validate;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use runtime::{Secret, Shutdown};
+use sqlx::{Connection, PgConnection};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+pub use error::Error;
+
+use access::{Access, Wake};
+use credentials::Authenticator;
+use grpc::{Auth, Core};
+use page::PageTokens;
+use store::{Store, SystemStore};
+
+/// Brings the database to the schema of this version. Safe to run from several processes at once.
+pub async fn migrate(database_url: &Secret) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(database_url.expose())
+        .await
+        .context("cannot connect to PostgreSQL")?;
+    sqlx::migrate!()
+        .run(&mut connection)
+        .await
+        .context("the migrations failed")?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
+pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+    let settings = config.settings()?;
+    let store = Store::new(&settings.database)?;
+    let wake = Wake::default();
+    let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
+    let access = Access::start(
+        redis,
+        store.system(),
+        wake.clone(),
+        settings.login_key.clone(),
+        &shutdown,
+    );
+    let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
+    let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
+    let routes = grpc::routes(&core)?;
+
+    tokio::spawn(report_database(store.system(), shutdown.clone()));
+    shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
+
+    tracing::info!(address = %listener.local_addr()?, "identity-core serves");
+    runtime::grpc::server()
+        .layer(auth)
+        .add_routes(routes.routes())
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested())
+        .await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Says in the log while the database cannot be reached at the start, and once when it can.
+async fn report_database(system: SystemStore, shutdown: Shutdown) {
+    while !shutdown.is_requested() {
+        match sqlx::query("SELECT 1 FROM tenant LIMIT 1").execute(system.pool()).await {
+            Ok(_) => return tracing::info!("PostgreSQL answers"),
+            Err(error) => tracing::warn!(%error, "PostgreSQL does not answer yet; trying again"),
+        }
+        tokio::select! { () = shutdown.requested() => {}, () = tokio::time::sleep(Duration::from_secs(2)) => {} }
+    }
+}

@@ -9,7 +9,7 @@ use redis::Client;
 use redis::aio::MultiplexedConnection;
 use sqlx::PgPool;
 
-use super::link::{Generations, Link, connect, begin_generations, read_generations, who};
+use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
 
 /// Why no link could be made.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,10 @@ pub(super) async fn agree(client: &Client, system: &PgPool) -> Result<Link, NoLi
     }
     if !stale.is_empty() {
         renew(system, &mut connection, &redis.id, &stale, &mut gens).await?;
-        tracing::warn!(buckets = stale.len(), "new generations: registers are blank and fill from PostgreSQL");
+        tracing::warn!(
+            buckets = stale.len(),
+            "new generations: registers are blank and fill from PostgreSQL"
+        );
     }
     Ok(Link::new(connection, redis.id, gens))
 }
@@ -91,18 +94,35 @@ async fn renew(
     .bind(redis_incarnation)
     .bind(stale.iter().map(|(bucket, ..)| i16::from(*bucket)).collect::<Vec<_>>())
     .bind(stale.iter().map(|(_, row, _)| row.generation).collect::<Vec<_>>())
-    .bind(stale.iter().map(|(_, row, _)| row.redis_incarnation.as_str()).collect::<Vec<_>>())
-    .bind(stale.iter().map(|(_, row, _)| row.pg_incarnation.as_str()).collect::<Vec<_>>())
+    .bind(
+        stale
+            .iter()
+            .map(|(_, row, _)| row.redis_incarnation.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        stale
+            .iter()
+            .map(|(_, row, _)| row.pg_incarnation.as_str())
+            .collect::<Vec<_>>(),
+    )
     .fetch_all(system)
     .await?;
 
     let mut changes = Vec::with_capacity(stale.len());
     for (bucket, _, standing) in stale {
-        let new = drawn.iter().find(|(number, _)| *number == i16::from(*bucket)).map(|(_, new)| *new);
+        let new = drawn
+            .iter()
+            .find(|(number, _)| *number == i16::from(*bucket))
+            .map(|(_, new)| *new);
         let new = new.ok_or(NoLink::Raced)?;
         gens[usize::from(*bucket)] = new;
         changes.push((*bucket, *standing, new));
     }
     let begun = begin_generations(connection, &changes).await?;
-    if begun.contains(&false) { Err(NoLink::Raced) } else { Ok(()) }
+    if begun.contains(&false) {
+        Err(NoLink::Raced)
+    } else {
+        Ok(())
+    }
 }

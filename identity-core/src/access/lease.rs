@@ -29,7 +29,7 @@ pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
 
 /// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
 /// that reaches beyond what it saw.
-async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
+pub(super) async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
     let before = link.time().await?;
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
         "SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
@@ -49,9 +49,11 @@ async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
     if rows.iter().any(|(_, ours, _)| !ours) {
         return Err(link.lose(None).into());
     }
-    let clean: Vec<u8> =
-        rows.into_iter().filter(|(_, _, clean)| *clean).filter_map(|(bucket, ..)| u8::try_from(bucket).ok()).collect();
+    let clean: Vec<u8> = rows
+        .into_iter()
+        .filter(|(_, _, clean)| *clean)
+        .filter_map(|(bucket, ..)| u8::try_from(bucket).ok())
+        .collect();
     link.grant(&clean, before + LEASE_MS).await?;
     Ok(())
 }
-

@@ -62,8 +62,9 @@ pub(super) struct Link {
 
 /// Opens a connection and loads the scripts.
 pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
-    let config =
-        AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(TIMEOUT))
+        .set_response_timeout(Some(TIMEOUT));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     for script in [&APPLY, &GRANT, &GENERATION] {
         script.load_async(&mut connection).await?;
@@ -74,7 +75,11 @@ pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, Re
 /// Asks the process who it is, and what time it is there, in ms.
 pub(super) async fn who(connection: &mut MultiplexedConnection) -> Result<(Incarnation, i64), RedisError> {
     let mut pipe = redis::pipe();
-    pipe.cmd("TIME").cmd("INFO").arg("server").cmd("INFO").arg("replication");
+    pipe.cmd("TIME")
+        .cmd("INFO")
+        .arg("server")
+        .cmd("INFO")
+        .arg("replication");
     let ((seconds, micros), server, replication): ((i64, i64), String, String) = pipe.query_async(connection).await?;
     let incarnation = Incarnation {
         id: format!("{}/{}", info(&server, "run_id"), info(&replication, "master_replid")),
@@ -84,7 +89,9 @@ pub(super) async fn who(connection: &mut MultiplexedConnection) -> Result<(Incar
 }
 
 fn info<'a>(text: &'a str, field: &str) -> &'a str {
-    text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap_or_default()
+    text.lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .unwrap_or_default()
 }
 
 /// The generation that each bucket has in Redis; `None` where there is none.
@@ -115,7 +122,12 @@ fn evalsha<'a>(pipe: &'a mut Pipeline, script: &Script, bucket: u8) -> &'a mut P
 
 impl Link {
     pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: Generations) -> Self {
-        Link { connection, incarnation, gens, over: CancellationToken::new() }
+        Link {
+            connection,
+            incarnation,
+            gens,
+            over: CancellationToken::new(),
+        }
     }
 
     /// The generation of a bucket.
@@ -150,14 +162,18 @@ impl Link {
         }
         let mut pipe = redis::pipe();
         for bucket in buckets {
-            evalsha(&mut pipe, &GRANT, *bucket).arg(self.generation(*bucket)).arg(deadline);
+            evalsha(&mut pipe, &GRANT, *bucket)
+                .arg(self.generation(*bucket))
+                .arg(deadline);
         }
         self.all_of_our_generation(&pipe).await
     }
 
     /// This Redis's time in ms, after making sure that it is still the same process and still a master.
     pub(super) async fn time(&self) -> Result<i64, Lost> {
-        let (incarnation, now) = who(&mut self.connection.clone()).await.map_err(|error| self.lose(Some(error)))?;
+        let (incarnation, now) = who(&mut self.connection.clone())
+            .await
+            .map_err(|error| self.lose(Some(error)))?;
         if incarnation.master && incarnation.id == self.incarnation {
             return Ok(now);
         }
@@ -171,8 +187,10 @@ impl Link {
     }
 
     async fn all_of_our_generation(&self, pipe: &Pipeline) -> Result<(), Lost> {
-        let answers: Vec<i64> =
-            pipe.query_async(&mut self.connection.clone()).await.map_err(|error| self.lose(Some(error)))?;
+        let answers: Vec<i64> = pipe
+            .query_async(&mut self.connection.clone())
+            .await
+            .map_err(|error| self.lose(Some(error)))?;
         if answers.contains(&OTHER_GENERATION) {
             return Err(self.lose(None));
         }

@@ -40,7 +40,13 @@ impl Login {
     /// A login that begins now.
     pub fn begin(tenant: Uuid, expires: i64, snapshot: String, pg_incarnation: String) -> Self {
         let jti = Uuid::new_v4().as_bytes().to_vec();
-        Login { jti, tenant: tenant.as_bytes().to_vec(), expires, snapshot, pg_incarnation }
+        Login {
+            jti,
+            tenant: tenant.as_bytes().to_vec(),
+            expires,
+            snapshot,
+            pg_incarnation,
+        }
     }
 
     /// The login's own id.
@@ -103,7 +109,10 @@ mod tests {
         for position in 0..token.len() {
             let mut altered = token.clone().into_bytes();
             altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
-            assert!(Login::verify(&key, &String::from_utf8(altered).unwrap()).is_err(), "{position}");
+            assert!(
+                Login::verify(&key, &String::from_utf8(altered).unwrap()).is_err(),
+                "{position}"
+            );
         }
         for garbage in ["", "x", "AAAA", &"A".repeat(20_000)] {
             assert!(Login::verify(&key, garbage).is_err());

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use identity_proto::access::bucket;
 use identity_proto::identity::v1::{AccessState, ErrorReason};
 use uuid::Uuid;
 
@@ -96,10 +95,11 @@ impl Access {
         .fetch_optional(&mut *store.read().await?)
         .await
         .map_err(database)?;
-        let (snapshot, pg_incarnation, now, tenant_state) =
-            row.ok_or_else(|| Error::not_found("tenant", &store.tenant().to_string()))?;
+        let (snapshot, pg_incarnation, now, tenant_state) = row.ok_or_else(|| Error::not_found("tenant"))?;
         if state(&tenant_state) != AccessState::AccessActive {
-            return Err(ended("the tenant is not active: nobody of it can log in until it is resumed"));
+            return Err(ended(
+                "the tenant is not active: nobody of it can log in until it is resumed",
+            ));
         }
         let expires = now + LOGIN_LIFE;
         let token = Login::begin(store.tenant(), expires, snapshot, pg_incarnation).sign(&self.login_key);
@@ -133,9 +133,14 @@ impl Access {
                 (row, Uuid::new_v4(), expires)
             }
         };
-        let row = row.ok_or_else(|| Error::new(ErrorReason::NotFound, "the tenant has no such user"))?;
+        let row = row.ok_or_else(|| Error::not_found("user"))?;
         judge(&row)?;
-        let checked = Checked { user: row.access.user_id, epochs: row.access.epochs(), jti, expires };
+        let checked = Checked {
+            user: row.access.user_id,
+            epochs: row.access.epochs(),
+            jti,
+            expires,
+        };
         answer(link, store.tenant(), checked.user, checked.epochs).await;
         Ok(checked)
     }
@@ -154,7 +159,7 @@ impl Access {
         .fetch_optional(&mut *store.read().await?)
         .await
         .map_err(database)?;
-        let epochs = row.ok_or_else(|| Error::not_found("tenant", &store.tenant().to_string()))?.epochs();
+        let epochs = row.ok_or_else(|| Error::not_found("tenant"))?.epochs();
         tokio::spawn(answer(link, store.tenant(), user, epochs));
         Ok(epochs)
     }
@@ -167,7 +172,11 @@ macro_rules! check_login {
             "SELECT u.user_id, t.epoch AS tenant_epoch, t.state AS tenant_state,
                     u.epoch AS user_epoch, u.state AS user_state,
                     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
-                    ", $unchanged, " AS unchanged, ", $expired, " AS expired
+                    ",
+            $unchanged,
+            " AS unchanged, ",
+            $expired,
+            " AS expired
              FROM tenant_access AS t JOIN user_access AS u USING (tenant_id)
              WHERE t.tenant_id = $1 AND u.user_id = coalesce($2,
                    (SELECT n.user_id FROM users AS n WHERE n.tenant_id = $1 AND n.user_name_key = $3))"
@@ -221,10 +230,14 @@ fn judge(row: &LoginRow) -> Result<(), Error> {
         return Err(login_invalid("the login took longer than ten minutes; begin it again"));
     }
     if epochs.tenant.1 != AccessState::AccessActive {
-        return Err(ended("the tenant is not active: nobody of it can log in until it is resumed"));
+        return Err(ended(
+            "the tenant is not active: nobody of it can log in until it is resumed",
+        ));
     }
     if epochs.user.1 != AccessState::AccessActive {
-        return Err(ended("the user is not active: the identity provider must activate the user first"));
+        return Err(ended(
+            "the user is not active: the identity provider must activate the user first",
+        ));
     }
     if !row.unchanged {
         let message = "access changed after this login began; begin the login again";

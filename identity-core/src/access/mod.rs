@@ -12,6 +12,8 @@ mod login;
 mod logins;
 mod relay;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 use std::sync::Arc;
@@ -36,9 +38,20 @@ pub struct Access {
 
 impl Access {
     /// Starts the relay, which ends with the shutdown.
-    pub fn start(redis: redis::Client, system: SystemStore, wake: Wake, login_key: Secret, shutdown: &Shutdown) -> Self {
+    pub fn start(
+        redis: redis::Client,
+        system: SystemStore,
+        wake: Wake,
+        login_key: Secret,
+        shutdown: &Shutdown,
+    ) -> Self {
         let registers = relay::start(redis, system.pool().clone(), wake.clone(), shutdown);
-        Access { system, registers, wake, login_key: Arc::new(login_key) }
+        Access {
+            system,
+            registers,
+            wake,
+            login_key: Arc::new(login_key),
+        }
     }
 }
 

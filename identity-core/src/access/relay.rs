@@ -50,7 +50,10 @@ async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sende
             }
             Err(error) => {
                 if !quiet {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "no link to the access registers yet");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "no link to the access registers yet"
+                    );
                 }
                 quiet = true;
                 // At odd times, so that two relays that disturbed each other do not do so again.
@@ -82,7 +85,7 @@ pub(super) async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(sqlx::FromRow)]
-struct Change {
+pub(super) struct Change {
     tenant_id: Uuid,
     outbox_id: i64,
     user_id: Option<Uuid>,
@@ -92,7 +95,7 @@ struct Change {
 }
 
 /// Claims changes, moves their registers, marks them. Answers how many it claimed.
-async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Failure> {
+pub(super) async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Failure> {
     let claim = Uuid::new_v4();
     let changes = claim_changes(system, claim).await?;
     if changes.is_empty() {
@@ -106,7 +109,7 @@ async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Failure> {
 
 /// Takes waiting changes, the tenants in turn, and reads what the registers must become from the current row: a later
 /// change that overtook this one is never undone by it.
-async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Change>, sqlx::Error> {
+pub(super) async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Change>, sqlx::Error> {
     sqlx::query_as(
         "WITH waiting AS MATERIALIZED (
              SELECT tenant_id, outbox_id, row_number() OVER (PARTITION BY tenant_id ORDER BY outbox_id) AS turn
@@ -157,7 +160,12 @@ fn registers(changes: &[Change]) -> Vec<(u8, Vec<Register>)> {
 
 /// Marks what was applied, as far as it is still claimed by us and PostgreSQL still has the generations that it was
 /// applied under: what went to the registers of an older generation must go to the new one's too.
-async fn mark_applied(system: &PgPool, link: &Link, claim: Uuid, changes: &[Change]) -> Result<(), sqlx::Error> {
+pub(super) async fn mark_applied(
+    system: &PgPool,
+    link: &Link,
+    claim: Uuid,
+    changes: &[Change],
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
          FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
@@ -180,8 +188,13 @@ async fn mark_applied(system: &PgPool, link: &Link, claim: Uuid, changes: &[Chan
 /// been taken before the read: its generation dates the answer.
 pub(super) async fn answer(link: Option<Arc<Link>>, tenant: Uuid, user: Uuid, epochs: Epochs) {
     let Some(link) = link else { return };
-    let register =
-        |user, (epoch, state)| Register { tenant, user, epoch, state, announce: false };
+    let register = |user, (epoch, state)| Register {
+        tenant,
+        user,
+        epoch,
+        state,
+        announce: false,
+    };
     let registers = vec![register(None, epochs.tenant), register(Some(user), epochs.user)];
     if let Err(error) = link.apply(&[(bucket(tenant, user), registers)]).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not applied");

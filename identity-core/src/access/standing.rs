@@ -55,7 +55,7 @@ impl Access {
         .fetch_optional(&mut *store.read().await?)
         .await
         .map_err(database)?;
-        let row = row.ok_or_else(|| Error::not_found("user", &user.to_string()))?;
+        let row = row.ok_or_else(|| Error::not_found("user"))?;
         Ok(Standing {
             epoch: row.epoch,
             state: state(&row.state),
@@ -69,21 +69,35 @@ impl Access {
     pub async fn end(&self, store: &TenantStore, user: Uuid) -> Result<Standing, Error> {
         let before = self.standing(store, user).await?;
         if before.state == AccessState::AccessDeleted {
-            return Err(Error::new(ErrorReason::AccessEnded, "the user is deleted: no session of it is left to end"));
+            return Err(Error::new(
+                ErrorReason::AccessEnded,
+                "the user is deleted: no session of it is left to end",
+            ));
         }
         let event = Event::access_ended(store.tenant(), user, before.state);
-        let moved: Option<(i64,)> = store.change(&END, &event, |statement| statement).await.map_err(database)?;
+        let moved: Option<(i64,)> = store
+            .change(&END, event, |statement| statement)
+            .await
+            .map_err(database)?;
         self.wake.now();
-        moved.ok_or_else(|| Error::not_found("user", &user.to_string()))?;
+        moved.ok_or_else(|| Error::not_found("user"))?;
         self.standing(store, user).await
     }
 
     /// Notes how many sessions of a bucket ended with an epoch. The highest count stands: an acknowledgement may come
     /// twice.
-    pub async fn acknowledge(&self, ack: &AcknowledgePruneRequest) -> Result<(), Error> {
-        let invalid = |_| Error::new(ErrorReason::InvalidValue, "tenant_id and user_id must be ids");
-        let tenant: Uuid = ack.tenant_id.parse().map_err(invalid)?;
-        let user = if ack.user_id.is_empty() { Uuid::nil() } else { ack.user_id.parse().map_err(invalid)? };
+    pub async fn acknowledge(&self, tenant: Uuid, ack: &AcknowledgePruneRequest) -> Result<(), Error> {
+        let invalid = |_| {
+            Error::new(
+                ErrorReason::InvalidValue,
+                "user_id must be an id, or empty for the whole tenant",
+            )
+        };
+        let user = if ack.user_id.is_empty() {
+            Uuid::nil()
+        } else {
+            ack.user_id.parse().map_err(invalid)?
+        };
         sqlx::query(
             "INSERT INTO access_prune AS p (tenant_id, user_id, epoch, bucket, pruned)
              SELECT tenant_id, $2, $3, $4::smallint, $5 FROM tenant WHERE tenant_id = $1

@@ -1,0 +1,92 @@
+//! What an operator sets, by option or environment. Read whole before anything starts: a wrong setting is an error that
+//! names it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::ensure;
+use runtime::{Secret, ServiceKeys};
+
+use crate::grpc::ROLES;
+use crate::store;
+
+/// Shorter ones could be guessed.
+const MIN_LOGIN_KEY: usize = 32;
+
+/// The settings of identity-core.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// PostgreSQL, as postgres://user:password@host/database
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: Option<Secret>,
+    /// A file that holds the PostgreSQL URL
+    #[arg(long, env)]
+    pub database_url_file: Option<PathBuf>,
+    /// Redis, as redis://:password@host
+    #[arg(long, env, hide_env_values = true)]
+    pub redis_url: Option<Secret>,
+    /// A file that holds the Redis URL
+    #[arg(long, env)]
+    pub redis_url_file: Option<PathBuf>,
+    /// Keys of the services that may call, as name:role:key[:tenant+tenant…], separated by commas; roles are edge,
+    /// sessions, platform, admin
+    #[arg(long, env, hide_env_values = true)]
+    pub service_keys: Option<Secret>,
+    /// A file that holds the service keys
+    #[arg(long, env)]
+    pub service_keys_file: Option<PathBuf>,
+    /// Signs login tokens and page tokens: at least 32 random characters, the same in every identity-core
+    #[arg(long, env, hide_env_values = true)]
+    pub login_key: Option<Secret>,
+    /// A file that holds the login key
+    #[arg(long, env)]
+    pub login_key_file: Option<PathBuf>,
+    /// Connections to PostgreSQL in each of two pools
+    #[arg(long, env, default_value_t = 16)]
+    pub database_pool_size: u32,
+    /// How long one SQL statement may run, in milliseconds
+    #[arg(long, env, default_value_t = 4_000)]
+    pub statement_timeout_ms: u64,
+}
+
+/// The settings, read and checked.
+pub(crate) struct Settings {
+    pub(crate) database: store::Options,
+    pub(crate) redis_url: Secret,
+    pub(crate) service_keys: ServiceKeys,
+    pub(crate) login_key: Secret,
+}
+
+impl Config {
+    /// Fails with the name of the first setting that is missing or wrong.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.settings().map(drop)
+    }
+
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let secret = |name, value: &Option<Secret>, file: &Option<PathBuf>| {
+            Secret::from_setting(name, value.as_ref(), file.as_deref())
+        };
+        let keys = secret("SERVICE_KEYS", &self.service_keys, &self.service_keys_file)?;
+        let login_key = secret("LOGIN_KEY", &self.login_key, &self.login_key_file)?;
+        ensure!(
+            login_key.expose().len() >= MIN_LOGIN_KEY,
+            "LOGIN_KEY is shorter than {MIN_LOGIN_KEY} characters"
+        );
+        ensure!(self.database_pool_size > 0, "DATABASE_POOL_SIZE is 0");
+        ensure!(
+            self.statement_timeout_ms > 0,
+            "STATEMENT_TIMEOUT_MS is 0, which would mean for ever"
+        );
+        Ok(Settings {
+            database: store::Options {
+                url: secret("DATABASE_URL", &self.database_url, &self.database_url_file)?,
+                pool_size: self.database_pool_size,
+                statement_timeout: Duration::from_millis(self.statement_timeout_ms),
+            },
+            redis_url: secret("REDIS_URL", &self.redis_url, &self.redis_url_file)?,
+            service_keys: ServiceKeys::parse("SERVICE_KEYS", &keys, &ROLES)?,
+            login_key,
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! What can go wrong, without a word of any transport: `grpc/error.rs` turns the reason into a gRPC code, the edge turns
+//! it into an HTTP status. The message is for the person who can change something; the source is for the log.
+
+use std::fmt;
+
+use identity_proto::identity::v1::ErrorReason;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// A failed operation. `Display` is the message alone: never SQL, never a secret, never the source.
+#[derive(Debug)]
+pub struct Error {
+    /// Why, for programs.
+    pub reason: ErrorReason,
+    /// What to change, for a person.
+    pub message: String,
+    /// Details for programs, as the reason's documentation in the proto lists them.
+    pub metadata: Vec<(&'static str, String)>,
+    source: Option<Source>,
+}
+
+impl Error {
+    /// An error that its message explains in full.
+    pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Error {
+            reason,
+            message: message.into(),
+            metadata: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// A broken assumption of our own. The caller learns no more than that.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::new(ErrorReason::Internal, "an internal error; it was logged").with_source(source)
+    }
+
+    /// A resource that does not exist, or that another tenant owns: the answer is the same.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(ErrorReason::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Adds a detail for programs.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((key, value.into()));
+        self
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether the same request can succeed later without anyone changing anything.
+    pub fn retryable(&self) -> bool {
+        match self.reason {
+            ErrorReason::Unavailable => true,
+            ErrorReason::Unspecified
+            | ErrorReason::ServiceKeyInvalid
+            | ErrorReason::CredentialInvalid
+            | ErrorReason::CredentialExpired
+            | ErrorReason::ScopeMissing
+            | ErrorReason::MethodNotAllowed
+            | ErrorReason::ScimDisabled
+            | ErrorReason::TenantSuspended
+            | ErrorReason::InvalidFilter
+            | ErrorReason::InvalidPath
+            | ErrorReason::InvalidSyntax
+            | ErrorReason::InvalidValue
+            | ErrorReason::NoTarget
+            | ErrorReason::Mutability
+            | ErrorReason::TooMany
+            | ErrorReason::PageTokenInvalid
+            | ErrorReason::NotFound
+            | ErrorReason::Uniqueness
+            | ErrorReason::VersionMismatch
+            | ErrorReason::LoginInvalid
+            | ErrorReason::LoginStale
+            | ErrorReason::AccessEnded
+            | ErrorReason::Internal => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The one reading of what PostgreSQL and its driver report. Errors that a call site expects, such as a constraint's, are
+/// taken out there first.
+pub fn database(error: sqlx::Error) -> Error {
+    let unavailable = match &error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(reported) => reported.code().is_some_and(|code| passes(&code)),
+        _ => false,
+    };
+    if unavailable {
+        let message = "the database cannot be reached or is overloaded; try again in a moment";
+        Error::new(ErrorReason::Unavailable, message).with_source(error)
+    } else {
+        Error::internal(error)
+    }
+}
+
+/// Whether a SQLSTATE speaks of a condition that passes: connections (08), serialization and deadlock (40), resources
+/// (53), a cancelled statement or a stopping server (57), and a server that became read-only by fail-over.
+fn passes(sqlstate: &str) -> bool {
+    matches!(sqlstate.get(..2), Some("08" | "40" | "53" | "57")) || sqlstate == "25006" || sqlstate == "55P03"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_is_unavailable() {
+        let check = |sqlstate: &str, expect: bool| assert_eq!(passes(sqlstate), expect, "{sqlstate}");
+        for passing in ["08006", "53300", "57P01", "57P03", "57014", "40001", "40P01", "25006"] {
+            check(passing, true);
+        }
+        for lasting in ["22021", "22P05", "23505", "42501", "42P01", "XX000", ""] {
+            check(lasting, false);
+        }
+        assert!(database(sqlx::Error::PoolTimedOut).retryable());
+        assert!(!database(sqlx::Error::RowNotFound).retryable());
+    }
+
+    #[test]
+    fn the_message_never_shows_the_source() {
+        let error = Error::internal("SELECT secret FROM users");
+        assert!(!error.to_string().contains("SELECT"));
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

@@ -1,0 +1,73 @@
+//! identity.v1 over gRPC. Methods are a few lines: who calls, for which tenant, one operation, the answer.
+
+mod access;
+mod auth;
+mod credentials;
+mod error;
+mod tenants;
+mod users;
+
+use identity_proto::identity::v1::access_service_server::AccessServiceServer;
+use identity_proto::identity::v1::credential_service_server::CredentialServiceServer;
+use identity_proto::identity::v1::tenant_service_server::TenantServiceServer;
+use identity_proto::identity::v1::user_service_server::UserServiceServer;
+use tonic::service::RoutesBuilder;
+
+pub(crate) use auth::{Auth, Caller, ROLES};
+
+use crate::access::{Access, Wake};
+use crate::credentials::Credentials;
+use crate::page::PageTokens;
+use crate::store::{Store, TenantId};
+use crate::tenants::Tenants;
+use crate::users::{Hasher, Users};
+
+/// What the services share.
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) access: Access,
+    pub(crate) wake: Wake,
+    pub(crate) pages: PageTokens,
+    pub(crate) hasher: Hasher,
+    pub(crate) tenants: Tenants,
+    pub(crate) credentials: Credentials,
+}
+
+impl Core {
+    pub(crate) fn new(store: Store, access: Access, wake: Wake, pages: PageTokens) -> Self {
+        Core {
+            tenants: Tenants::new(store.system(), wake.clone(), pages.clone()),
+            credentials: Credentials::new(store.system()),
+            hasher: Hasher::default(),
+            store,
+            access,
+            wake,
+            pages,
+        }
+    }
+
+    /// The users of a tenant.
+    fn users(&self, tenant: TenantId) -> Users {
+        let store = self.store.of(tenant);
+        Users::new(store, self.wake.clone(), self.hasher.clone(), self.pages.clone())
+    }
+}
+
+/// Users, access, tenants, credentials, health and reflection.
+pub(crate) fn routes(core: &Core) -> anyhow::Result<RoutesBuilder> {
+    let (_, health) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(identity_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(UserServiceServer::new(core.clone()))
+        .add_service(AccessServiceServer::new(core.clone()))
+        .add_service(TenantServiceServer::new(core.clone()))
+        .add_service(CredentialServiceServer::new(core.clone()))
+        .add_service(health)
+        .add_service(reflection);
+    Ok(routes)
+}

@@ -1,0 +1,160 @@
+//! The rows of one tenant. PostgreSQL is told the tenant before each use of a connection, and its row-level security
+//! hides every other tenant's rows, whatever a statement says.
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Executor, FromRow, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Binding, Mutation};
+use crate::error::{Error, database};
+use crate::outbox::Event;
+
+/// A tenant that the caller proved to act for. Only `grpc/auth.rs` makes one; a test holds it to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantId(Uuid);
+
+impl TenantId {
+    /// To be called where a caller was authenticated and its right to the tenant was checked, and nowhere else.
+    pub(crate) fn authenticated(tenant: Uuid) -> Self {
+        TenantId(tenant)
+    }
+
+    /// The id itself, for binds and messages.
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// A row that can be read and locked in one statement with the parameters tenant and id.
+pub(crate) trait Lockable: for<'r> FromRow<'r, PgRow> + Send + Unpin {
+    /// `SELECT … FOR UPDATE`.
+    const LOCK: &'static str;
+}
+
+/// Access to the rows of one tenant.
+#[derive(Clone)]
+pub struct TenantStore {
+    pool: PgPool,
+    tenant: TenantId,
+}
+
+impl TenantStore {
+    pub(super) fn new(pool: PgPool, tenant: TenantId) -> Self {
+        TenantStore { pool, tenant }
+    }
+
+    /// Whose rows these are.
+    pub fn tenant(&self) -> Uuid {
+        self.tenant.0
+    }
+
+    /// A connection in a session that PostgreSQL keeps read-only.
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.connection("SET default_transaction_read_only = on")
+            .await
+            .map_err(database)
+    }
+
+    /// Executes a change together with its event, as one statement and one transaction.
+    pub(crate) async fn change<T>(
+        &self,
+        mutation: &Mutation,
+        event: Event,
+        bind: impl FnOnce(Binding<T>) -> Binding<T>,
+    ) -> Result<Option<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut connection = self.connection("SET default_transaction_read_only = off").await?;
+        let statement = bind(mutation.with(self.tenant.0, event));
+        statement.fetch_optional(&mut *connection).await
+    }
+
+    /// Begins a transaction, for a change that depends on the row as it is.
+    pub(crate) async fn begin(&self) -> Result<Tx, Error> {
+        let statement = self.setting("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+        let mut tries = self.tries();
+        loop {
+            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                Ok(transaction) => {
+                    return Ok(Tx {
+                        transaction,
+                        tenant: self.tenant.0,
+                    });
+                }
+                Err(error) if tries.next().is_some() && connection_lost(&error) => {}
+                Err(error) => return Err(database(error)),
+            }
+        }
+    }
+
+    async fn connection(&self, mode: &str) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let statement = self.setting(mode);
+        let mut tries = self.tries();
+        loop {
+            let mut connection = self.pool.acquire().await?;
+            match connection.execute(AssertSqlSafe(statement.clone())).await {
+                Ok(_) => return Ok(connection),
+                Err(error) if tries.next().is_some() && connection_lost(&error) => connection.close_on_drop(),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The tenant's setting, in one round trip with what comes after it. A UUID prints no character of anyone's choice.
+    fn setting(&self, and_then: &str) -> String {
+        format!(
+            "SET portcullis.tenant_id = '{}'; {and_then}",
+            self.tenant.0.hyphenated()
+        )
+    }
+
+    /// After a restart of PostgreSQL every idle connection may be dead: each is tried once, then a new one.
+    fn tries(&self) -> std::ops::Range<u32> {
+        0..self.pool.size()
+    }
+}
+
+/// Whether the connection died before the statement reached the server: then it is safe to send it again on another.
+fn connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(reported) => reported.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
+}
+
+/// A transaction on the rows of one tenant: what it can do is lock a row, and change it with an event.
+pub(crate) struct Tx {
+    transaction: Transaction<'static, Postgres>,
+    tenant: Uuid,
+}
+
+impl Tx {
+    /// Reads a row and keeps it from changing until the transaction ends.
+    pub(crate) async fn lock<T: Lockable>(&mut self, id: Uuid) -> Result<Option<T>, Error> {
+        sqlx::query_as(T::LOCK)
+            .bind(self.tenant)
+            .bind(id)
+            .fetch_optional(&mut *self.transaction)
+            .await
+            .map_err(database)
+    }
+
+    /// Executes a change together with its event, and commits.
+    pub(crate) async fn change<T>(
+        mut self,
+        mutation: &Mutation,
+        event: Event,
+        bind: impl FnOnce(Binding<T>) -> Binding<T>,
+    ) -> Result<Option<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let statement = bind(mutation.with(self.tenant, event));
+        let row = statement.fetch_optional(&mut *self.transaction).await?;
+        self.transaction.commit().await?;
+        Ok(row)
+    }
+}

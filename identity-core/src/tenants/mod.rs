@@ -1,0 +1,83 @@
+//! Tenants: the customers of whoever runs Portcullis. Suspending or deleting one ends the access of all its users by
+//! moving one epoch: one row, whatever the tenant's size.
+
+mod access;
+mod create;
+mod find;
+mod name;
+mod purge;
+mod scim;
+
+use identity_proto::identity::v1 as proto;
+use identity_proto::identity::v1::tenant::{Profile, State};
+use uuid::Uuid;
+
+pub use purge::purge_deleted;
+
+use crate::Error;
+use crate::access::Wake;
+use crate::page::PageTokens;
+use crate::store::SystemStore;
+use crate::time::to_proto;
+
+/// Operations on tenants.
+#[derive(Clone)]
+pub struct Tenants {
+    store: SystemStore,
+    wake: Wake,
+    pages: PageTokens,
+}
+
+impl Tenants {
+    /// The tenants that `store` reaches.
+    pub fn new(store: SystemStore, wake: Wake, pages: PageTokens) -> Self {
+        Tenants { store, wake, pages }
+    }
+}
+
+/// A row of `tenant`.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Tenant {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) name: String,
+    state: String,
+    scim_enabled: bool,
+    profile: String,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+impl From<Tenant> for proto::Tenant {
+    fn from(row: Tenant) -> Self {
+        proto::Tenant {
+            id: row.tenant_id.to_string(),
+            name: row.name,
+            state: state(&row.state).into(),
+            scim_enabled: row.scim_enabled,
+            profile: profile(&row.profile).into(),
+            create_time: Some(to_proto(row.created_at)),
+        }
+    }
+}
+
+/// Reads the column `state`.
+pub(crate) fn state(column: &str) -> State {
+    match column {
+        "active" => State::Active,
+        "suspended" => State::Suspended,
+        "deleted" => State::Deleted,
+        _ => State::Unspecified,
+    }
+}
+
+/// Reads the column `profile`.
+pub(crate) fn profile(column: &str) -> Profile {
+    match column {
+        "interop" => Profile::Interop,
+        "strict" => Profile::Strict,
+        _ => Profile::Unspecified,
+    }
+}
+
+fn no_tenant() -> Error {
+    Error::not_found("tenant")
+}

@@ -1,0 +1,42 @@
+//! Removes the users of deleted tenants. Nobody can reach them any more; this forgets them. In batches, because a tenant
+//! may have more users than one statement can remove in its time.
+
+use std::time::Duration;
+
+use runtime::Shutdown;
+
+use crate::error::{Error, database};
+use crate::store::SystemStore;
+
+const BATCH: i64 = 1_000;
+const EVERY: Duration = Duration::from_secs(60);
+
+const PURGE: &str = "DELETE FROM users WHERE (tenant_id, user_id) IN (
+        SELECT users.tenant_id, users.user_id FROM tenant JOIN users ON users.tenant_id = tenant.tenant_id
+        WHERE tenant.state = 'deleted' LIMIT $1
+    )";
+
+/// Runs until shutdown: purges whatever is left over, then waits.
+pub async fn purge_deleted(store: SystemStore, shutdown: Shutdown) {
+    while !shutdown.is_requested() {
+        match purge_batch(&store).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "deleted tenants are not purged"
+            ),
+        }
+        tokio::select! { () = shutdown.requested() => {}, () = tokio::time::sleep(EVERY) => {} }
+    }
+}
+
+/// Removes one batch. Answers whether there may be more.
+pub(super) async fn purge_batch(store: &SystemStore) -> Result<bool, Error> {
+    let removed = sqlx::query(PURGE)
+        .bind(BATCH)
+        .execute(store.pool())
+        .await
+        .map_err(database)?;
+    Ok(removed.rows_affected() >= BATCH.unsigned_abs())
+}

@@ -1,0 +1,111 @@
+//! Users of one tenant: RFC 7644 section 3, one operation a file with its SQL beside it.
+//!
+//! A document (`identity.v1.User` as JSON) is the truth of a user; the key columns and the searchable values follow from
+//! it. Whatever changes `active` moves the user's access in the same statement. What changes nothing writes nothing.
+
+mod create;
+mod delete;
+mod document;
+mod get;
+mod list;
+mod password;
+mod patch;
+mod replace;
+mod row;
+mod set_active;
+mod update;
+
+use identity_proto::identity::v1::{AccessState, ErrorReason};
+use uuid::Uuid;
+
+pub use list::Page;
+pub use password::Hasher;
+
+use crate::access::Wake;
+use crate::error::{Error, database};
+use crate::page::PageTokens;
+use crate::store::TenantStore;
+
+/// The users of one tenant, and what operations on them need.
+pub struct Users {
+    store: TenantStore,
+    wake: Wake,
+    hasher: Hasher,
+    pages: PageTokens,
+}
+
+impl Users {
+    /// The users that `store` reaches.
+    pub fn new(store: TenantStore, wake: Wake, hasher: Hasher, pages: PageTokens) -> Self {
+        Users {
+            store,
+            wake,
+            hasher,
+            pages,
+        }
+    }
+}
+
+/// Reads a user id, in the one spelling that we give out. Any other text names no user.
+fn id(text: &str) -> Result<Uuid, Error> {
+    Uuid::parse_str(text)
+        .ok()
+        .filter(|id| id.hyphenated().to_string() == text)
+        .ok_or_else(no_user)
+}
+
+fn no_user() -> Error {
+    Error::not_found("user")
+}
+
+/// Whether one of the versions is the current one; none given asks for nothing.
+fn check_version(current: i64, if_match: &[i64]) -> Result<(), Error> {
+    if if_match.is_empty() || if_match.contains(&current) {
+        return Ok(());
+    }
+    Err(version_mismatch())
+}
+
+fn version_mismatch() -> Error {
+    let message = "the user was changed since it was read; read it again, then repeat the change with its new ETag";
+    Error::new(ErrorReason::VersionMismatch, message)
+}
+
+/// The access that `active` means.
+fn access_of(active: bool) -> AccessState {
+    if active {
+        AccessState::AccessActive
+    } else {
+        AccessState::AccessInactive
+    }
+}
+
+/// The state as `user_access` holds it.
+fn column(state: AccessState) -> &'static str {
+    match state {
+        AccessState::AccessActive => "active",
+        AccessState::AccessInactive => "inactive",
+        AccessState::AccessDeleted | AccessState::Unspecified => "deleted",
+    }
+}
+
+/// What PostgreSQL says when a user is written.
+fn write_error(error: sqlx::Error) -> Error {
+    let Some(reported) = error.as_database_error() else {
+        return database(error);
+    };
+    match (reported.constraint(), reported.code().as_deref()) {
+        (Some("users_user_name_key"), _) => {
+            let message = "userName is already used by another user of this tenant (upper and lower case count as the \
+                           same); match that user instead of creating another, or choose another userName";
+            Error::new(ErrorReason::Uniqueness, message).with("attribute", "userName")
+        }
+        (Some("users_tenant_id_fkey"), _) => Error::not_found("tenant"),
+        (_, Some("54000")) => {
+            let message =
+                "userName, externalId, displayName, an e-mail address or a phone number is too long to search for";
+            Error::new(ErrorReason::InvalidValue, message)
+        }
+        _ => database(error),
+    }
+}

@@ -1,0 +1,53 @@
+//! Patches a user: RFC 7644 section 3.5.2. The operations are canonical; `patch.rs` at the root of the crate applies
+//! them without touching anything else.
+
+use identity_proto::identity::v1::patch_operation::Op;
+use identity_proto::identity::v1::value::Kind;
+use identity_proto::identity::v1::{AttributePath, PatchOperation, User};
+
+use super::replace::{How, Next};
+use super::row::Locked;
+use super::{Users, check_version, document, id, no_user};
+use crate::Error;
+use crate::patch::{Patched, apply};
+
+impl Users {
+    /// Applies the operations in order, all or none.
+    #[tracing::instrument(skip_all, fields(tenant.id = %self.store.tenant(), user.id = user))]
+    pub async fn patch(&self, user: &str, operations: Vec<PatchOperation>, if_match: &[i64]) -> Result<User, Error> {
+        let id = id(user)?;
+        if let (Some(active), []) = (sets_active(&operations), if_match) {
+            return self.set_active(id, active).await;
+        }
+        let mut tx = self.store.begin().await?;
+        let current: Locked = tx.lock(id).await?.ok_or_else(no_user)?;
+        check_version(current.stamp.version(), if_match)?;
+        let mut document = current.attributes.0.clone();
+        let Patched { password } = apply(&mut document, operations)?;
+        document::tidy(&mut document);
+        document::keep_active(&mut document, &current.attributes);
+        let password = match password {
+            Some(Some(password)) => Some(Some(self.hasher.hash(password).await?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let next = Next {
+            document,
+            password,
+            how: How::Patch,
+        };
+        self.replace(tx, current, next).await
+    }
+}
+
+/// The form in which identity providers deactivate: one replacement of `active`.
+fn sets_active(operations: &[PatchOperation]) -> Option<bool> {
+    let [operation] = operations else { return None };
+    let plain = operation.op() == Op::Replace
+        && operation.value_filter.is_none()
+        && operation.path.as_ref() == Some(&AttributePath::core("active"));
+    match operation.value.as_ref()?.kind {
+        Some(Kind::Boolean(active)) if plain => Some(active),
+        _ => None,
+    }
+}

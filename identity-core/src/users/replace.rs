@@ -1,0 +1,110 @@
+//! Writes a new document over a user that was read and locked: the second half of PUT and PATCH.
+
+use identity_proto::identity::v1::{AccessState, User};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::document::{self, Document};
+use super::row::{Locked, Stamp, in_event};
+use super::{Users, access_of, column, no_user, write_error};
+use crate::outbox::Event;
+use crate::store::{Mutation, Tx};
+use crate::{Error, keys, validate};
+
+/// The searchable values are written only if they changed, and access moves only if `active` did.
+const REPLACE: Mutation = Mutation::new(
+    "replaced AS (
+        UPDATE users
+        SET attributes = $7, keys = $8, password_hash = CASE WHEN $9 THEN $10 ELSE password_hash END,
+            version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
+        WHERE tenant_id = $1 AND user_id = $2
+        RETURNING version, created_at, last_modified_at
+    ),
+    forgotten AS (
+        DELETE FROM user_value WHERE $11 AND tenant_id = $1 AND user_id = $2
+    ),
+    searchable AS (
+        INSERT INTO user_value (tenant_id, user_id, path, value_key, type_key)
+        SELECT $1, $2, value.path, value.value_key, value.type_key
+        FROM unnest($12::text[], $13::text[], $14::text[]) AS value (path, value_key, type_key)
+        WHERE $11
+    ),
+    change AS (
+        SELECT replaced.*, CASE WHEN $15 IS NOT NULL THEN move_user_access($1, $2, $15) END AS access_epoch
+        FROM replaced
+    )",
+    "SELECT version, created_at, last_modified_at FROM change",
+);
+
+/// Which request writes, for the event's name.
+pub(super) enum How {
+    Put,
+    Patch,
+}
+
+/// What the user is to become.
+pub(super) struct Next {
+    pub(super) document: Document,
+    /// `Some(None)` takes the password away.
+    pub(super) password: Option<Option<String>>,
+    pub(super) how: How,
+}
+
+impl Users {
+    /// Validates and writes; a document that says what the current one says, writes nothing.
+    pub(super) async fn replace(&self, tx: Tx, current: Locked, next: Next) -> Result<User, Error> {
+        let Next {
+            document,
+            password,
+            how,
+        } = next;
+        let (id, was) = (current.user_id, current.attributes.0);
+        validate::user(&document)?;
+        let user = document::to_user(&document)?;
+        if document == was && password.is_none() {
+            return Ok(current.stamp.on(id, user));
+        }
+        let moved = moved(&was, &document);
+        let event = event(
+            self.store.tenant(),
+            id,
+            how,
+            in_event(id, current.stamp.version() + 1, user.clone()),
+            moved,
+        );
+        let (keys, searchable) = (keys::document(&document), document::searchable(&document));
+        let searchable_changed = searchable != document::searchable(&was);
+        let stamp: Option<Stamp> = tx
+            .change(&REPLACE, event, |statement| {
+                statement
+                    .bind(Json(document))
+                    .bind(Json(keys))
+                    .bind(password.is_some())
+                    .bind(password.flatten())
+                    .bind(searchable_changed)
+                    .bind(searchable.paths)
+                    .bind(searchable.values)
+                    .bind(searchable.types)
+                    .bind(moved.map(column))
+            })
+            .await
+            .map_err(write_error)?;
+        if moved.is_some() {
+            self.wake.now();
+        }
+        Ok(stamp.ok_or_else(no_user)?.on(id, user))
+    }
+}
+
+/// The access that the new document gives, if it differs.
+fn moved(was: &Document, is: &Document) -> Option<AccessState> {
+    let (was, is) = (document::active(was), document::active(is));
+    is.filter(|_| was != is).map(access_of)
+}
+
+fn event(tenant: Uuid, id: Uuid, how: How, user: User, access: Option<AccessState>) -> Event {
+    match how {
+        How::Put => Event::user_replaced(tenant, id, user, access),
+        How::Patch => Event::user_patched(tenant, id, user, access),
+    }
+}
