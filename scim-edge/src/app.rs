@@ -1,0 +1,144 @@
+//! Routes, and what stands around them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use http::HeaderName;
+use http::header::{ACCEPT, AUTHORIZATION};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::trace::TraceLayer;
+use tracing::field::Empty;
+
+use crate::auth::{self, Authenticator};
+use crate::config::Settings;
+use crate::core::Core;
+use crate::error::Error;
+use crate::extract::list_header;
+use crate::resources::{discovery, users};
+use crate::respond;
+
+/// Where SCIM is served.
+pub const ROOT: &str = "/scim/v2";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every request is served with.
+pub struct Edge {
+    pub settings: Settings,
+    pub core: Core,
+    pub authenticator: Authenticator,
+}
+
+/// The whole HTTP service.
+pub fn router(settings: Settings, core: Core) -> Router {
+    let edge = Arc::new(Edge {
+        settings,
+        core,
+        authenticator: Authenticator::default(),
+    });
+    // The last layer added is the first to see a request.
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .fallback_service(scim(Arc::clone(&edge)))
+        .with_state(edge)
+        // A panic of one request answers that request and nothing else.
+        .layer(CatchPanicLayer::custom(panicked))
+        // The request id goes back to the client, to be quoted to the operator.
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // One span a request; never the query, which holds personal data.
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        // Every request has an id; the client's own is kept.
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        // No log shows the token.
+        .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+}
+
+/// Everything but health. Authentication stands in front of routing: no path is looked at before it.
+fn scim(edge: Arc<Edge>) -> Router {
+    let router = Router::new();
+    let router = route(router, "/Users", get(users::list).post(users::create));
+    let user = get(users::get)
+        .put(users::replace)
+        .patch(users::patch)
+        .delete(users::delete);
+    let router = route(router, "/Users/{id}", user);
+    let router = route(
+        router,
+        "/ServiceProviderConfig",
+        get(discovery::service_provider_config),
+    );
+    let router = route(router, "/Schemas", get(discovery::schemas));
+    let router = route(router, "/Schemas/{urn}", get(discovery::schema));
+    let router = route(router, "/ResourceTypes", get(discovery::resource_types));
+    let router = route(router, "/ResourceTypes/{name}", get(discovery::resource_type));
+    router
+        .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
+        // A client that takes no SCIM is told so before anything is done.
+        .route_layer(from_fn(acceptable))
+        .fallback(|| async { Error::NotFound })
+        .layer(from_fn_with_state(Arc::clone(&edge), auth::authenticated))
+        .with_state(edge)
+}
+
+/// Serves a path with and without a slash at its end: some clients always send one.
+fn route(router: Router<Arc<Edge>>, path: &str, methods: MethodRouter<Arc<Edge>>) -> Router<Arc<Edge>> {
+    router
+        .route(&format!("{ROOT}{path}"), methods.clone())
+        .route(&format!("{ROOT}{path}/"), methods)
+}
+
+async fn ready(State(edge): State<Arc<Edge>>) -> Response {
+    if edge.core.is_ready().await {
+        "ready".into_response()
+    } else {
+        Error::Timeout.into_response()
+    }
+}
+
+async fn acceptable(request: Request, next: Next) -> Response {
+    match list_header(request.headers(), &ACCEPT) {
+        Some(accept) if !accepts_scim(&accept) => Error::NotAcceptable.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Whether an Accept header allows SCIM's JSON: RFC 7644 section 3.8.
+fn accepts_scim(accept: &str) -> bool {
+    accept.trim().is_empty()
+        || accept.split(',').any(|range| {
+            let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+            let media_range = parts.next().unwrap_or_default();
+            let refused = |part: &str| {
+                part.strip_prefix("q=")
+                    .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
+            };
+            let known = [respond::SCIM_JSON, "application/json", "application/*", "*/*"];
+            known.contains(&media_range.as_str()) && !parts.any(|part| refused(&part))
+        })
+}
+
+fn span(request: &Request) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    tracing::info_span!(
+        "http",
+        method = %request.method(),
+        path = request.uri().path(),
+        request.id = id.unwrap_or_default(),
+        tenant.id = Empty,
+    )
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Error::Panicked.into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The edge's side of identity.v1: every call carries the edge's own service key, the hash of the caller's token, and
+//! a deadline.
+
+use std::future::Future;
+use std::time::Duration;
+
+use identity_proto::CREDENTIAL_METADATA;
+use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::user_service_client::UserServiceClient;
+use identity_proto::identity::v1::{AuthenticateRequest, AuthenticateResponse, ErrorReason};
+use identity_proto::status;
+use runtime::service_auth::WithServiceKey;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::error::Error;
+
+/// How long the core has to resolve a token; with [`CALL_TIMEOUT`] a request waits five seconds for the core at most.
+const AUTHENTICATE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the core has for the call that a request is about.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// A page of 1,000 users is about 1 MB; tonic's own limit of 4 MB would fail pages of large ones.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+type Authenticated = InterceptedService<Channel, WithServiceKey>;
+
+/// The SHA-256 of a bearer token in the form that crosses the boundary.
+#[derive(Clone, Debug)]
+pub struct CredentialHash(MetadataValue<Ascii>);
+
+impl CredentialHash {
+    /// Writes the hash in lower-case hex.
+    pub fn new(hash: &[u8; 32]) -> Result<Self, Error> {
+        use std::fmt::Write as _;
+        let mut hex = String::with_capacity(64);
+        for byte in hash {
+            write!(hex, "{byte:02x}").map_err(|_| Error::Panicked)?;
+        }
+        let mut value: MetadataValue<Ascii> = hex.parse().map_err(|_| Error::Panicked)?;
+        value.set_sensitive(true);
+        Ok(CredentialHash(value))
+    }
+}
+
+/// The clients of the core's services.
+#[derive(Clone)]
+pub struct Core {
+    users: UserServiceClient<Authenticated>,
+    credentials: CredentialServiceClient<Authenticated>,
+}
+
+impl Core {
+    /// Clients on one channel, with the edge's service key.
+    pub fn new(channel: Channel, key: WithServiceKey) -> Self {
+        let users = UserServiceClient::with_interceptor(channel.clone(), key.clone());
+        Core {
+            users: users.max_decoding_message_size(MAX_ANSWER),
+            credentials: CredentialServiceClient::with_interceptor(channel, key),
+        }
+    }
+
+    /// The client of UserService; to be called through [`call`].
+    pub fn users(&self) -> UserServiceClient<Authenticated> {
+        self.users.clone()
+    }
+
+    /// Whom a token belongs to.
+    pub async fn authenticate(&self, hash: &CredentialHash) -> Result<AuthenticateResponse, Error> {
+        let mut client = self.credentials.clone();
+        let request = with_credential(AuthenticateRequest {}, hash);
+        within(AUTHENTICATE_TIMEOUT, client.authenticate(request)).await
+    }
+
+    /// Whether the core answers and reaches its database: it must look up a token that does not exist, and say so.
+    pub async fn is_ready(&self) -> bool {
+        let Ok(hash) = CredentialHash::new(&[0; 32]) else {
+            return false;
+        };
+        match self.authenticate(&hash).await {
+            Err(Error::Core(status)) => status::reason(&status) == Some(ErrorReason::CredentialInvalid),
+            Ok(_) | Err(_) => false,
+        }
+    }
+}
+
+/// A request on behalf of the holder of a token.
+pub fn with_credential<T>(message: T, hash: &CredentialHash) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert(CREDENTIAL_METADATA, hash.0.clone());
+    request
+}
+
+/// Waits for a call as long as a request may.
+pub async fn call<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
+    within(CALL_TIMEOUT, call).await
+}
+
+async fn within<T>(timeout: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
+    match tokio::time::timeout(timeout, call).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(_) => Err(Error::Timeout),
+    }
+}

@@ -1,0 +1,201 @@
+//! What handlers take from a request, each with its own refusals: ids, query, body, base URI, preconditions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body as AxumBody, BodyDataStream};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use futures_util::StreamExt as _;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::app::{Edge, ROOT};
+use crate::error::Error;
+use crate::scim::query::Query;
+use crate::scim::{Refusal, json};
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of a body that is too long is still taken in, so that the client reads the answer and not a reset.
+const DRAINED_AT_MOST: usize = 16 * 1024 * 1024;
+
+/// The id of a resource in the path. What cannot be an id of ours is answered as an unknown one.
+pub struct Id(pub String);
+
+impl FromRequestParts<Arc<Edge>> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
+        let Segment(id) = Segment::from_request_parts(parts, edge).await?;
+        match Uuid::try_parse(&id) {
+            Ok(uuid) if uuid.hyphenated().to_string() == id => Ok(Id(id)),
+            _ => Err(Error::NotFound),
+        }
+    }
+}
+
+/// The last segment of the path, decoded.
+pub struct Segment(pub String);
+
+impl FromRequestParts<Arc<Edge>> for Segment {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
+        let path = Path::<String>::from_request_parts(parts, edge).await;
+        path.map(|Path(segment)| Segment(segment)).map_err(|_| Error::NotFound)
+    }
+}
+
+impl FromRequestParts<Arc<Edge>> for Query {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, Error> {
+        Ok(Query::parse(parts.uri.query().unwrap_or_default())?)
+    }
+}
+
+/// The URI of the SCIM root as the client sees it, without a slash at its end.
+pub struct Base(pub String);
+
+impl FromRequestParts<Arc<Edge>> for Base {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
+        if let Some(public) = &edge.settings.public_url {
+            return Ok(Base(format!("{public}{ROOT}")));
+        }
+        let host = match (header(&parts.headers, &HOST), parts.uri.authority()) {
+            (Some(host), _) => host.parse::<Authority>().ok(),
+            (None, authority) => authority.cloned(),
+        };
+        let host = host.filter(|host| !host.as_str().contains('@'));
+        let host = host.ok_or_else(|| Refusal::syntax("The Host header is missing or malformed."))?;
+        let secure = edge.settings.trust_forwarded && is_forwarded_https(&parts.headers);
+        let scheme = if secure { "https" } else { "http" };
+        Ok(Base(format!("{scheme}://{host}{ROOT}")))
+    }
+}
+
+fn is_forwarded_https(headers: &HeaderMap) -> bool {
+    let forwarded = header(headers, &HeaderName::from_static("x-forwarded-proto"));
+    let nearest_client = forwarded.and_then(|list| list.split(',').next());
+    nearest_client.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+}
+
+/// A body: one JSON object, within the limit.
+pub struct Body(pub Map<String, Json>);
+
+impl FromRequest<Arc<Edge>> for Body {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        check_media_type(&parts.headers)?;
+        let read = read(&parts.headers, body, edge.settings.max_body);
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, read)
+            .await
+            .map_err(|_| Error::BodyTimeout)??;
+        Ok(Body(json::parse(&bytes)?))
+    }
+}
+
+async fn read(headers: &HeaderMap, body: AxumBody, limit: usize) -> Result<Vec<u8>, Error> {
+    let announced = header(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::with_capacity(announced.unwrap_or_default().min(limit));
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Error::BodyBroken)?;
+        if bytes.len() + chunk.len() > limit {
+            drain(stream).await;
+            return Err(Error::BodyTooLarge(limit));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn drain(mut stream: BodyDataStream) {
+    let mut drained = 0;
+    while let Some(Ok(chunk)) = stream.next().await {
+        drained += chunk.len();
+        if drained > DRAINED_AT_MOST {
+            return;
+        }
+    }
+}
+
+/// RFC 7644 section 8.1: application/scim+json, and application/json as many clients send it. Always UTF-8.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
+    let refused = |detail: &str| Err(Error::UnsupportedMediaType(detail.to_owned()));
+    if header(headers, &CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return refused("Bodies must not be compressed: leave Content-Encoding out.");
+    }
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let value = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    if !["application/scim+json", "application/json"]
+        .iter()
+        .any(|one| one.eq_ignore_ascii_case(media_type))
+    {
+        return refused("The body must be sent as Content-Type: application/scim+json.");
+    }
+    let charset = parts
+        .filter_map(|part| part.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    match charset {
+        Some((_, charset)) if !charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => {
+            refused("The body must be UTF-8: send charset=utf-8 or no charset.")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text of a header; several lines are one list. `None` if it is absent.
+pub fn list_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str().unwrap_or_default())
+        .collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn check(content_type: Option<&'static str>, accepted: bool) {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+        }
+        assert_eq!(check_media_type(&headers).is_ok(), accepted, "{content_type:?}");
+    }
+
+    #[test]
+    fn json_in_utf8_is_accepted() {
+        check(Some("application/scim+json"), true);
+        check(Some("application/json; charset=utf-8"), true);
+        check(Some("Application/SCIM+JSON;charset=\"UTF-8\"; x=y"), true);
+        check(Some("application/json; charset=utf-16"), false);
+        check(Some("text/plain"), false);
+        check(Some("application/x-www-form-urlencoded"), false);
+        check(Some("application/jsonx"), false);
+        check(Some(""), false);
+        check(None, false);
+    }
+}

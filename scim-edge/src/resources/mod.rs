@@ -1,0 +1,4 @@
+//! Handlers: each parses, makes one call, and renders.
+
+pub mod discovery;
+pub mod users;

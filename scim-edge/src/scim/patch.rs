@@ -1,0 +1,374 @@
+//! PATCH: RFC 7644 section 3.5.2. A body becomes canonical operations, each with a path and a value of the schema's
+//! type, which the core applies without knowing any SCIM syntax.
+//!
+//! Decisions that the RFC leaves open: replacing with null, `[]` or an object without values removes; adding them adds
+//! nothing, except that an explicit null with a path is refused; keys of a value without path that name no attribute
+//! are ignored, as they are in POST and PUT, while a path that names none is refused.
+
+use identity_proto::identity::v1::comparison::Operator;
+use identity_proto::identity::v1::patch_operation::{NoMatch, Op};
+use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, PatchOperation};
+use identity_proto::schema::{Attribute, Mutability, ResourceType, Schema, Target};
+use serde_json::{Map, Value as Json};
+
+use super::path::{self, Path};
+use super::quirks::{self, Quirk, Quirks};
+use super::value::{canonical, canonical_map, canonical_one, found};
+use super::{Refusal, Result};
+
+/// The schema of a PATCH body.
+pub const URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+/// How many operations one request may hold, as sent and as expanded.
+pub const MAX_OPERATIONS: usize = 1_000;
+
+/// Reads the body of a PATCH of the resource with this id.
+pub fn parse(
+    resource: &'static ResourceType,
+    body: Map<String, Json>,
+    id: &str,
+    quirks: Quirks,
+) -> Result<Vec<PatchOperation>> {
+    let mut reader = Reader {
+        resource,
+        quirks,
+        operations: Vec::new(),
+    };
+    let operations = envelope(quirks::patch(resource, body, id, quirks))?;
+    for (index, operation) in operations.into_iter().enumerate() {
+        let read = Sent::read(operation).and_then(|sent| reader.operation(sent));
+        read.map_err(|refusal| Refusal::new(refusal.reason, format!("Operations[{index}]: {}", refusal.detail)))?;
+    }
+    Ok(reader.operations)
+}
+
+fn envelope(body: Map<String, Json>) -> Result<Vec<Json>> {
+    let (mut schemas, mut operations) = (Json::Null, Json::Null);
+    for (key, value) in body {
+        match key.to_ascii_lowercase().as_str() {
+            "schemas" => schemas = value,
+            "operations" => operations = value,
+            _ => {}
+        }
+    }
+    let is_patch = |urn: &Json| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(URN));
+    if !schemas.as_array().is_some_and(|urns| urns.iter().any(is_patch)) {
+        return Err(Refusal::syntax(format!(
+            "schemas is required and must be a list that holds \"{URN}\"."
+        )));
+    }
+    match operations {
+        Json::Array(list) if list.len() > MAX_OPERATIONS => Err(too_many()),
+        Json::Array(list) if !list.is_empty() => Ok(list),
+        _ => Err(Refusal::syntax(
+            "Operations is required and must be a list of at least one operation.",
+        )),
+    }
+}
+
+fn too_many() -> Refusal {
+    let detail = format!("A PATCH may hold {MAX_OPERATIONS} operations: send the rest in another request.");
+    Refusal::new(ErrorReason::TooMany, detail)
+}
+
+/// One operation as it was sent. A missing value is not a null.
+struct Sent {
+    op: Op,
+    path: Option<String>,
+    value: Option<Json>,
+}
+
+impl Sent {
+    fn read(operation: Json) -> Result<Self> {
+        let Json::Object(map) = operation else {
+            return Err(Refusal::syntax(format!(
+                "an operation must be an object, not {}.",
+                found(&operation)
+            )));
+        };
+        let (mut op, mut path, mut value) = (Json::Null, Json::Null, None);
+        for (key, member) in map {
+            match key.to_ascii_lowercase().as_str() {
+                "op" => op = member,
+                "path" => path = member,
+                "value" => value = Some(member),
+                _ => {}
+            }
+        }
+        let op = match op.as_str() {
+            Some("add") => Op::Add,
+            Some("remove") => Op::Remove,
+            Some("replace") => Op::Replace,
+            _ => {
+                return Err(Refusal::syntax(format!(
+                    "op must be \"add\", \"remove\" or \"replace\", not {op}."
+                )));
+            }
+        };
+        let path = match path {
+            Json::Null => None,
+            Json::String(path) => Some(path),
+            other => return Err(Refusal::path(format!("path must be a string, not {}.", found(&other)))),
+        };
+        Ok(Sent { op, path, value })
+    }
+}
+
+/// Collects the canonical operations.
+struct Reader {
+    resource: &'static ResourceType,
+    quirks: Quirks,
+    operations: Vec<PatchOperation>,
+}
+
+impl Reader {
+    fn operation(&mut self, sent: Sent) -> Result<()> {
+        let means_all = |path: &String| path.eq_ignore_ascii_case(self.resource.schema.id);
+        match (sent.op, sent.path.filter(|path| !means_all(path))) {
+            (Op::Remove, None) => Err(Refusal::new(
+                ErrorReason::NoTarget,
+                "remove needs a path: name the attribute to remove.",
+            )),
+            (Op::Remove, Some(path)) => self.remove(&path, sent.value),
+            (op, None) => self.pathless(op, sent.value),
+            (op, Some(path)) => {
+                let parsed = path::parse(self.resource, &path, self.quirks)?;
+                let Some(value) = sent.value else {
+                    return Err(Refusal::value(format!("{path}: add and replace need a value.")));
+                };
+                if op == Op::Add && value.is_null() {
+                    return Err(Refusal::value(format!(
+                        "{path}: null cannot be added; use remove to clear the attribute."
+                    )));
+                }
+                self.assign(op, &path, parsed, value)
+            }
+        }
+    }
+
+    /// add or replace with an object whose keys are paths.
+    fn pathless(&mut self, op: Op, value: Option<Json>) -> Result<()> {
+        let Some(Json::Object(map)) = value else {
+            return Err(Refusal::value(
+                "add and replace without a path need an object as value.",
+            ));
+        };
+        for (key, value) in map {
+            match path::parse(self.resource, &key, self.quirks) {
+                Ok(parsed) => self.assign(op, &key, parsed, value)?,
+                Err(_) if key.eq_ignore_ascii_case(self.resource.schema.id) => self.pathless(op, Some(value))?,
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// add or replace of what `path` leads to. `name` is the path as written, for messages.
+    fn assign(&mut self, op: Op, name: &str, path: Path, value: Json) -> Result<()> {
+        let (attribute, sub) = match path.target {
+            Target::Extension(schema) => return self.assign_extension(op, schema, value),
+            Target::Attribute(attribute, sub) => (attribute, sub),
+        };
+        if attribute.name == "schemas" && sub.is_none() {
+            return Ok(()); // it follows from the data
+        }
+        writable(name, attribute, sub)?;
+        let nulls = if op == Op::Replace {
+            null_sub_attributes(&path, &value)
+        } else {
+            Vec::new()
+        };
+        let canonical = match sub {
+            Some(sub) => canonical(sub, name, value)?,
+            None if path.value_filter.is_some() => canonical_one(attribute, name, alone(value))?,
+            None => canonical(attribute, name, listed(attribute, value))?,
+        };
+        let clears = canonical.is_none() && nulls.is_empty() && op == Op::Replace;
+        for sub in nulls {
+            let path = path.path.clone().with_sub(sub.name);
+            self.push(Op::Remove, path, None, None)?;
+        }
+        match canonical {
+            Some(value) => self.push(op, path.path, path.value_filter, Some(value)),
+            None if clears => {
+                removable(name, attribute, sub)?;
+                self.push(Op::Remove, path.path, path.value_filter, None)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn assign_extension(&mut self, op: Op, schema: &'static Schema, value: Json) -> Result<()> {
+        match value {
+            Json::Object(map) => {
+                for (key, value) in map {
+                    let name = format!("{}:{key}", schema.id);
+                    if let Ok(parsed) = path::parse(self.resource, &name, self.quirks) {
+                        self.assign(op, &name, parsed, value)?;
+                    }
+                }
+                Ok(())
+            }
+            Json::Null if op == Op::Add => Ok(()),
+            Json::Null => self.push(Op::Remove, whole(schema), None, None),
+            other => Err(Refusal::value(format!(
+                "{} must be an object, not {}.",
+                schema.id,
+                found(&other)
+            ))),
+        }
+    }
+
+    fn remove(&mut self, name: &str, value: Option<Json>) -> Result<()> {
+        let path = path::parse(self.resource, name, self.quirks)?;
+        let (attribute, sub) = match path.target {
+            Target::Extension(schema) => return self.push(Op::Remove, whole(schema), None, None),
+            Target::Attribute(attribute, sub) => (attribute, sub),
+        };
+        writable(name, attribute, sub)?;
+        removable(name, attribute, sub)?;
+        let listed = match value.unwrap_or_default() {
+            Json::Null => None,
+            _ if path.value_filter.is_some() || sub.is_some() || !attribute.multi_valued => None,
+            value => Some(listed(attribute, value)),
+        };
+        let Some(values) = listed else {
+            return self.push(Op::Remove, path.path, path.value_filter, None);
+        };
+        if !self.quirks.has(Quirk::RemoveByValue) {
+            let detail =
+                format!("{name}: remove takes no value; name what to remove in the path: {name}[value eq \"…\"].");
+            return Err(Refusal::value(detail));
+        }
+        match any_of(name, attribute, values)? {
+            Some(filter) => self.push(Op::Remove, path.path, Some(filter), None),
+            None => Ok(()),
+        }
+    }
+
+    fn push(&mut self, op: Op, path: AttributePath, value_filter: Option<Filter>, value: Option<Json>) -> Result<()> {
+        if self.operations.len() == MAX_OPERATIONS {
+            return Err(too_many());
+        }
+        let creates = op != Op::Remove && value_filter.is_some() && self.quirks.has(Quirk::CreateOnNoMatch);
+        let no_match = if creates { NoMatch::Create } else { NoMatch::NoTarget };
+        self.operations.push(PatchOperation {
+            op: op.into(),
+            path: Some(path),
+            value_filter,
+            value: value.map(Into::into),
+            no_match: no_match.into(),
+        });
+        Ok(())
+    }
+}
+
+/// The filter that selects the listed values; `None` for an empty list. It never selects more than is listed.
+fn any_of(name: &str, attribute: &'static Attribute, values: Json) -> Result<Option<Filter>> {
+    let Json::Array(values) = values else {
+        return Err(Refusal::value(format!(
+            "{name} must be a list of values, not {}.",
+            found(&values)
+        )));
+    };
+    let mut filters = Vec::with_capacity(values.len());
+    for value in values {
+        let map = match value {
+            Json::Object(map) => map,
+            text @ Json::String(_) => Map::from_iter([("value".to_owned(), text)]),
+            other => {
+                return Err(Refusal::value(format!(
+                    "each value of {name} must be an object, not {}.",
+                    found(&other)
+                )));
+            }
+        };
+        filters.push(equal_to(name, attribute, map)?);
+    }
+    if filters.is_empty() {
+        return Ok(None);
+    }
+    let filter = Filter::or(filters);
+    if filter.within_limits() {
+        Ok(Some(filter))
+    } else {
+        Err(too_many())
+    }
+}
+
+/// A value that is listed is known by its `value` if it has one, else by all that is given of it.
+fn equal_to(name: &str, attribute: &'static Attribute, map: Map<String, Json>) -> Result<Filter> {
+    let mut given = canonical_map(attribute.sub_attributes, &format!("{name}."), map)?;
+    if let Some(value) = given.remove("value") {
+        given = Map::from_iter([("value".to_owned(), value)]);
+    }
+    let conditions: Vec<_> = given
+        .into_iter()
+        .map(|(sub, value)| Filter::compare(AttributePath::core(sub), Operator::Eq, value.into()))
+        .collect();
+    if conditions.is_empty() {
+        Err(Refusal::value(format!(
+            "a value of {name} to remove must say which one it is: give its value."
+        )))
+    } else {
+        Ok(Filter::and(conditions))
+    }
+}
+
+/// The sub-attributes of a single complex value that are null: replacing by null removes, and only those.
+fn null_sub_attributes(path: &Path, value: &Json) -> Vec<&'static Attribute> {
+    let (Target::Attribute(attribute, None), Json::Object(map)) = (path.target, value) else {
+        return Vec::new();
+    };
+    if attribute.multi_valued {
+        return Vec::new();
+    }
+    let nulls = map.iter().filter(|(_, value)| value.is_null());
+    let named = nulls.filter_map(|(key, _)| attribute.sub_attribute(key));
+    named.filter(|sub| sub.mutability != Mutability::ReadOnly).collect()
+}
+
+/// One object stands for a list of one.
+fn listed(attribute: &Attribute, value: Json) -> Json {
+    if attribute.multi_valued && value.is_object() {
+        Json::Array(vec![value])
+    } else {
+        value
+    }
+}
+
+/// A list of one stands for its value.
+fn alone(value: Json) -> Json {
+    match value {
+        Json::Array(mut list) if list.len() == 1 => list.remove(0),
+        other => other,
+    }
+}
+
+fn whole(schema: &Schema) -> AttributePath {
+    AttributePath {
+        schema: schema.id.to_owned(),
+        ..AttributePath::default()
+    }
+}
+
+fn writable(name: &str, attribute: &Attribute, sub: Option<&Attribute>) -> Result<()> {
+    let read_only = |one: &Attribute| one.mutability == Mutability::ReadOnly;
+    if read_only(attribute) || sub.is_some_and(read_only) {
+        Err(Refusal::mutability(format!("{name} is read-only: leave it out.")))
+    } else {
+        Ok(())
+    }
+}
+
+fn removable(name: &str, attribute: &Attribute, sub: Option<&Attribute>) -> Result<()> {
+    if sub.unwrap_or(attribute).required || attribute.name == "schemas" {
+        Err(Refusal::mutability(format!(
+            "{name} is required and cannot be removed: replace it."
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

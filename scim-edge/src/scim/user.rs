@@ -1,0 +1,152 @@
+//! Users: RFC 7643 sections 4.1 and 4.3, JSON to the typed message and back.
+
+use identity_proto::identity::v1::User;
+use identity_proto::schema::{COMMON, ENTERPRISE_URN, USER, USER_URN};
+use serde_json::{Map, Value as Json, json};
+
+use super::quirks::{self, Quirks};
+use super::value::{canonical_map, found};
+use super::{Refusal, Result, etag};
+
+/// What a client sends by POST or PUT.
+#[derive(Debug)]
+pub struct UserInput {
+    pub user: User,
+    pub password: Option<String>,
+}
+
+/// Reads the body of POST or PUT. Read-only and unknown attributes are left out.
+pub fn parse(body: Map<String, Json>, quirks: Quirks) -> Result<UserInput> {
+    let body = quirks::resource(&USER, body, quirks);
+    check_schemas(&body)?;
+    let mut canonical = Map::new();
+    let mut top = Map::new();
+    for (key, value) in body {
+        match USER.find_schema(&key) {
+            Some(schema) if schema.id != USER_URN => {
+                let extension = extension(schema.id, schema.attributes, value)?;
+                if !extension.is_empty() {
+                    canonical.insert(schema.id.to_owned(), extension.into());
+                }
+            }
+            _ => {
+                top.insert(key, value);
+            }
+        }
+    }
+    let common = top.clone();
+    canonical.append(&mut canonical_map(USER.schema.attributes, "", top)?);
+    canonical.append(&mut canonical_map(COMMON, "", common)?);
+    canonical.remove("schemas");
+    let password = match canonical.remove("password") {
+        Some(Json::String(password)) => Some(password),
+        _ => None,
+    };
+    if !canonical.contains_key("userName") {
+        return Err(Refusal::value(
+            "userName is required: send the name by which the user is known.",
+        ));
+    }
+    let user = serde_json::from_value(Json::Object(canonical))
+        .map_err(|error| Refusal::value(format!("The user cannot be read: {error}.")))?;
+    Ok(UserInput { user, password })
+}
+
+fn extension(
+    urn: &str,
+    attributes: &'static [identity_proto::schema::Attribute],
+    value: Json,
+) -> Result<Map<String, Json>> {
+    match value {
+        Json::Null => Ok(Map::new()),
+        Json::Object(map) => canonical_map(attributes, &format!("{urn}:"), map),
+        other => Err(Refusal::value(format!(
+            "{urn} must be an object, not {}.",
+            found(&other)
+        ))),
+    }
+}
+
+fn check_schemas(body: &Map<String, Json>) -> Result<()> {
+    let schemas = body.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas"));
+    let Some((_, Json::Array(urns))) = schemas else {
+        let detail = format!("schemas is required and must be a list that holds \"{USER_URN}\".");
+        return Err(Refusal::syntax(detail));
+    };
+    let mut core = false;
+    for urn in urns {
+        let known = urn.as_str().and_then(|urn| USER.find_schema(urn));
+        let Some(schema) = known else {
+            return Err(Refusal::value(format!(
+                "schemas holds {urn}, which is no schema of a User: leave it out."
+            )));
+        };
+        core |= schema.id == USER_URN;
+    }
+    if core {
+        Ok(())
+    } else {
+        Err(Refusal::value(format!("schemas must hold \"{USER_URN}\".")))
+    }
+}
+
+/// Renders a user; `base` is the URI of the SCIM root, without a slash at its end.
+pub fn render(user: &User, base: &str) -> Map<String, Json> {
+    let mut attributes = match serde_json::to_value(user) {
+        Ok(Json::Object(map)) => map,
+        _ => Map::new(),
+    };
+    without_unassigned(&mut attributes);
+    let mut schemas = vec![USER_URN];
+    schemas.extend(attributes.contains_key(ENTERPRISE_URN).then_some(ENTERPRISE_URN));
+    let mut resource = Map::new();
+    resource.insert("schemas".to_owned(), json!(schemas));
+    resource.insert("id".to_owned(), user.id.clone().into());
+    resource.append(&mut attributes);
+    resource.insert("meta".to_owned(), meta(user, base));
+    resource
+}
+
+/// The user's URI.
+pub fn location(user: &User, base: &str) -> String {
+    format!("{base}{}/{}", USER.endpoint, user.id)
+}
+
+/// The user's version; 0 if the core sent none.
+pub fn version(user: &User) -> i64 {
+    user.meta.as_ref().map_or(0, |meta| meta.version)
+}
+
+fn meta(user: &User, base: &str) -> Json {
+    let mut rendered = Map::new();
+    rendered.insert("resourceType".to_owned(), USER.name.into());
+    let meta = user.meta.unwrap_or_default();
+    let times = [("created", meta.created), ("lastModified", meta.last_modified)];
+    for (name, time) in times {
+        rendered.extend(time.map(|time| (name.to_owned(), time.to_string().into())));
+    }
+    rendered.insert("location".to_owned(), location(user, base).into());
+    rendered.insert("version".to_owned(), etag::render(meta.version).into());
+    rendered.into()
+}
+
+/// Leaves out complex attributes without sub-attributes and lists without values: RFC 7643 section 2.5. The typed
+/// message is four levels deep at most.
+fn without_unassigned(map: &mut Map<String, Json>) {
+    map.retain(|_, value| {
+        if let Json::Object(inner) = value {
+            without_unassigned(inner);
+        }
+        match value {
+            Json::Object(inner) => !inner.is_empty(),
+            Json::Array(list) => {
+                list.retain(|one| one.as_object().is_none_or(|inner| !inner.is_empty()));
+                !list.is_empty()
+            }
+            _ => true,
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;
