@@ -62,7 +62,7 @@ pub(super) async fn agree(client: &Client, system: &PgPool) -> Result<Link, NoLi
             "new generations: registers are blank and fill from PostgreSQL"
         );
     }
-    Ok(Link::new(connection, redis.id, gens))
+    Ok(Link::new(connection, redis.id, &gens))
 }
 
 async fn read_buckets(system: &PgPool) -> Result<Vec<BucketRow>, sqlx::Error> {

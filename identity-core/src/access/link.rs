@@ -121,11 +121,11 @@ fn evalsha<'a>(pipe: &'a mut Pipeline, script: &Script, bucket: u8) -> &'a mut P
 }
 
 impl Link {
-    pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: Generations) -> Self {
+    pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: &Generations) -> Self {
         Link {
             connection,
             incarnation,
-            gens,
+            gens: *gens,
             over: CancellationToken::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! The relay's parts against real PostgreSQL and Redis.
 
+use std::time::Duration;
+
 use identity_proto::access::{bucket, prefix};
 use identity_proto::identity::v1::AccessState;
 use local_stack::test::{Postgres, Redis};
@@ -29,7 +31,7 @@ impl Fixture {
         let options = Options {
             url: Secret::new(url.clone()),
             pool_size: 2,
-            statement_timeout: std::time::Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
         };
         let client = redis::Client::open(Redis::shared().database()).unwrap();
         let system = Store::new(&options).unwrap().system().pool().clone();
@@ -167,18 +169,12 @@ async fn generations_last_until_redis_or_postgresql_is_another() {
 #[tokio::test]
 async fn two_relays_that_start_at_once_come_to_agree() {
     let fixture = Fixture::new().await;
-    let settle = || async {
-        loop {
-            match agree(&fixture.client, &fixture.system).await {
-                Ok(link) => return link,
-                Err(_) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(u64::from(
-                        Uuid::new_v4().as_bytes()[0],
-                    )))
-                    .await
-                }
-            }
+    let settle = async || loop {
+        if let Ok(link) = agree(&fixture.client, &fixture.system).await {
+            return link;
         }
+        let odd = u64::from(Uuid::new_v4().as_bytes()[0]);
+        tokio::time::sleep(Duration::from_millis(odd)).await;
     };
     let (_, _) = tokio::join!(settle(), settle());
     let (one, other) = (fixture.link().await, fixture.link().await);

@@ -32,14 +32,14 @@ impl AccessService for Core {
         let GetAccessRequest { tenant_id, user_id } = request.get_ref();
         let (store, user) = (self.store_for(&request, tenant_id)?, user(user_id)?);
         let standing = self.access.standing(&store, user).await?;
-        Ok(Response::new(message(&store, user, standing)))
+        Ok(Response::new(message(&store, user, &standing)))
     }
 
     async fn end_access(&self, request: Request<EndAccessRequest>) -> Result<Response<proto::Access>, Status> {
         let EndAccessRequest { tenant_id, user_id } = request.get_ref();
         let (store, user) = (self.store_for(&request, tenant_id)?, user(user_id)?);
         let standing = self.access.end(&store, user).await?;
-        Ok(Response::new(message(&store, user, standing)))
+        Ok(Response::new(message(&store, user, &standing)))
     }
 
     async fn begin_login(&self, request: Request<BeginLoginRequest>) -> Result<Response<BeginLoginResponse>, Status> {
@@ -114,7 +114,7 @@ impl From<Epochs> for proto::Epochs {
     }
 }
 
-fn message(store: &TenantStore, user: Uuid, standing: Standing) -> proto::Access {
+fn message(store: &TenantStore, user: Uuid, standing: &Standing) -> proto::Access {
     proto::Access {
         tenant_id: store.tenant().to_string(),
         user_id: user.to_string(),
