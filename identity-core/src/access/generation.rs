@@ -22,6 +22,8 @@ pub(super) enum NoLink {
     Replica,
     #[error("another relay agreed on other generations meanwhile")]
     Raced,
+    #[error("PostgreSQL or Redis did not answer in time")]
+    Timeout,
 }
 
 #[derive(sqlx::FromRow)]

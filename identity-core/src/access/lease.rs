@@ -7,7 +7,7 @@ use identity_proto::access::BUCKETS;
 use sqlx::PgPool;
 
 use super::link::Link;
-use super::relay::{CurrentLink, Failure, linked};
+use super::relay::{CurrentLink, Failure, linked, within};
 
 /// How often leases are renewed.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let Some(link) = linked(&mut current).await else { return };
-        if let Err(error) = renew_leases(&system, &link).await {
+        if let Err(error) = within(renew_leases(&system, &link)).await {
             tracing::warn!(error = &*error, "the leases were not renewed");
         }
         tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }

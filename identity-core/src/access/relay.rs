@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::generation::agree;
+use super::generation::{NoLink, agree};
 use super::lease::keep_leased;
 use super::link::{Link, Register};
 use super::{Epochs, Wake, state};
@@ -21,6 +21,10 @@ use super::{Epochs, Wake, state};
 const POLL: Duration = Duration::from_millis(250);
 /// How many changes one batch takes.
 const BATCH: i64 = 256;
+
+/// How long PostgreSQL and Redis may take together. A connection that was cut off silently would wait for minutes; it is
+/// given up, and the claim on a batch ends by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The link that stands now, if any.
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
@@ -38,7 +42,8 @@ pub(super) fn start(client: redis::Client, system: PgPool, wake: Wake, shutdown:
 async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sender<Option<Arc<Link>>>) {
     let mut quiet = false;
     loop {
-        match agree(&client, &system).await {
+        let agreed = tokio::time::timeout(PATIENCE, agree(&client, &system)).await;
+        match agreed.unwrap_or(Err(NoLink::Timeout)) {
             Ok(link) => {
                 tracing::info!("the access registers are linked");
                 quiet = false;
@@ -68,13 +73,18 @@ async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sende
 async fn keep_applied(system: PgPool, mut current: CurrentLink, wake: Wake) {
     loop {
         let Some(link) = linked(&mut current).await else { return };
-        match apply_batch(&system, &link).await {
+        match within(apply_batch(&system, &link)).await {
             Ok(count) if count == BATCH => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = &*error, "changes of access wait to be applied"),
         }
         tokio::select! { () = wake.called() => {}, () = tokio::time::sleep(POLL) => {} }
     }
+}
+
+/// Gives a round up after [`PATIENCE`].
+pub(super) async fn within<T>(round: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(PATIENCE, round).await.unwrap_or_else(|_| Err("no answer in time".into()))
 }
 
 /// Waits for a link; `None` once there can be no more.
