@@ -33,8 +33,9 @@ pub fn end(folder: &Path) -> Result<()> {
     )
 }
 
-/// `mark` is the path that the command line of our own process contains.
-fn end_one(pid_file: &Path, mark: &Path, signals: [Signal; 3]) -> Result<()> {
+/// Ends the process that a pid file names, if it still runs and its command line contains the path `mark`; removes the
+/// file. The signals are sent in turn, each with time to obey.
+pub fn end_one(pid_file: &Path, mark: &Path, signals: [Signal; 3]) -> Result<()> {
     let Ok(text) = fs::read_to_string(pid_file) else {
         return Ok(());
     };

@@ -23,7 +23,7 @@ pub use rustix::process::Signal;
 /// How often waiting looks again.
 const POLL: Duration = Duration::from_millis(10);
 /// How long a child that was told to stop may take before it is killed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A running child and its log.
 pub struct Process {
@@ -35,15 +35,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its output appended to `log`. `stop` is the signal that asks it to end.
+    /// Starts `command` with its output appended to `log`. `stop` is the signal that asks it to end. Standard input is
+    /// the caller's to set.
     pub fn spawn(name: &str, mut command: Command, stop: Signal, log: &Path) -> Result<Self> {
         let file = open_log(log).with_context(|| format!("cannot write {}", log.display()))?;
         let log_start = file.metadata()?.len();
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0);
+        command.stdout(file.try_clone()?).stderr(file).process_group(0);
         let child = keep(command).with_context(|| format!("cannot start {name}"))?;
         Ok(Process {
             name: name.to_owned(),
@@ -164,14 +161,16 @@ impl Drop for Process {
 
 /// A command for `program` that gets `signal` when we die. Without a fitting `setpriv` it is the bare program.
 pub fn dies_with_us(program: &Path, signal: Signal) -> Command {
-    match setpriv() {
+    let mut command = match setpriv() {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
-            command.arg("--pdeathsig").arg(name(signal)).arg("--").arg(program);
+            command.args(["--pdeathsig", name(signal), "--"]).arg(program);
             command
         }
         None => Command::new(program),
-    }
+    };
+    command.stdin(Stdio::null());
+    command
 }
 
 /// `setpriv` knows signals by name only.

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line of Portcullis.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portcullis::main()
+}

@@ -1,0 +1,58 @@
+//! What administrators do. Each command is one or two calls of the system's gRPC interfaces and one answer.
+
+mod access;
+mod login;
+mod resolve;
+mod session;
+mod tenant;
+mod token;
+mod user;
+
+use jiff::Timestamp;
+
+use crate::cli::Admin;
+use crate::connect::System;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Carries out one command.
+pub(crate) async fn run(command: Admin, system: &System, output: Output) -> Result<(), Failure> {
+    match command {
+        Admin::Tenant(command) => tenant::run(command, system, output).await,
+        Admin::Token(command) => token::run(command, system, output).await,
+        Admin::User(command) => user::run(command, system, output).await,
+        Admin::Access(command) => access::run(command, system, output).await,
+        Admin::Login(command) => login::run(command, system, output).await,
+        Admin::Session(command) => session::run(command, system, output).await,
+    }
+}
+
+/// RFC 3339. `None` for no time and for what is no time.
+fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
+    let time = time?;
+    Some(Timestamp::new(time.seconds, time.nanos).ok()?.to_string())
+}
+
+/// A time for people.
+fn or_never(time: Option<&String>) -> &str {
+    time.map_or("never", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let check = |seconds, nanos, expect: Option<&str>| {
+            assert_eq!(
+                rfc3339(Some(prost_types::Timestamp { seconds, nanos })).as_deref(),
+                expect
+            );
+        };
+        check(0, 0, Some("1970-01-01T00:00:00Z"));
+        check(1_763_772_000, 5_000_000, Some("2025-11-22T00:40:00.005Z"));
+        check(i64::MAX, 0, None);
+        assert_eq!(rfc3339(None), None);
+    }
+}

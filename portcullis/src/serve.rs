@@ -1,0 +1,142 @@
+//! One service as a process of its own: logs, signals, a socket, and then its `serve`.
+
+use std::env;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use runtime::Shutdown;
+use runtime::telemetry::{self, LogFormat};
+
+use crate::failure::Failure;
+
+/// Set by `dev` for its children: they end when this process does.
+pub(crate) const PARENT_PID: &str = "PORTCULLIS_PARENT_PID";
+
+/// `portcullis serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(subcommand)]
+    service: Service,
+}
+
+#[derive(Debug, Subcommand)]
+enum Service {
+    /// identity-core: tenants, credentials, users, access, in PostgreSQL
+    Core(Process<identity_core::Config>),
+    /// session-service: sessions, in Redis
+    Sessions(Process<session_service::Config>),
+    /// scim-edge: SCIM over HTTP
+    Edge(Process<scim_edge::Config>),
+}
+
+/// What every service process takes beside its own settings.
+#[derive(Debug, Args)]
+struct Process<C: Args> {
+    /// The address and port to listen on, or `stdin` for a bound socket handed over as standard input
+    #[arg(long, env = "LISTEN", value_name = "ADDR")]
+    listen: Listen,
+    /// How log lines look
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(flatten)]
+    config: C,
+}
+
+/// Where connections come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listen {
+    Address(SocketAddr),
+    /// A socket that the parent bound: port 0 without a race, and a taken port is the parent's to report.
+    Stdin,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stdin" => Ok(Listen::Stdin),
+            _ => text
+                .parse()
+                .map(Listen::Address)
+                .map_err(|_| "give an address and a port, such as 127.0.0.1:8080".to_owned()),
+        }
+    }
+}
+
+/// Serves until a signal, or until the parent that asked for it is gone.
+pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
+    match serve.service {
+        Service::Core(process) => run_one(process, identity_core::serve).await,
+        Service::Sessions(process) => run_one(process, session_service::serve).await,
+        Service::Edge(process) => run_one(process, scim_edge::serve).await,
+    }
+}
+
+async fn run_one<C: Args>(
+    process: Process<C>,
+    serve: impl AsyncFnOnce(C, tokio::net::TcpListener, Shutdown) -> Result<()>,
+) -> Result<(), Failure> {
+    telemetry::init(process.log_format);
+    follow_parent()?;
+    let shutdown = Shutdown::on_signals()?;
+    let listener = bind(process.listen)?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "listening");
+    }
+    if let Err(error) = serve(process.config, listener, shutdown.clone()).await {
+        // Whatever fails later asks for the stop first: what fails unasked is a setting, read before anything is served.
+        return Err(if shutdown.is_requested() {
+            error.into()
+        } else {
+            Failure::usage(format!("{error:#}"))
+        });
+    }
+    shutdown.start();
+    Ok(shutdown.finished().await?)
+}
+
+fn bind(listen: Listen) -> Result<tokio::net::TcpListener> {
+    let listener = match listen {
+        Listen::Address(address) => {
+            TcpListener::bind(address).with_context(|| format!("LISTEN: cannot listen on {address}"))?
+        }
+        Listen::Stdin => TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?),
+    };
+    listener.set_nonblocking(true).context("LISTEN: not a socket")?;
+    Ok(tokio::net::TcpListener::from_std(listener)?)
+}
+
+/// Ends with the parent, however that ends.
+fn follow_parent() -> Result<()> {
+    let Ok(parent) = env::var(PARENT_PID) else {
+        return Ok(());
+    };
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .context("cannot follow the parent")?;
+    // It may have ended before we asked for the signal.
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_pid().to_string());
+    if now.as_deref() != Some(parent.as_str()) {
+        bail!("the process that started this one ({PARENT_PID}={parent}) is gone");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listening_address_is_read() {
+        let check = |text: &str, expect: Option<Listen>| assert_eq!(text.parse().ok(), expect, "{text}");
+        check("stdin", Some(Listen::Stdin));
+        check("127.0.0.1:0", Some(Listen::Address(([127, 0, 0, 1], 0).into())));
+        check("localhost", None);
+        check("8080", None);
+    }
+}
