@@ -25,9 +25,8 @@ use sqlx::{Postgres, QueryBuilder};
 
 use crate::Error;
 
-pub(crate) use check::{InValue, check_value_filter};
+pub(crate) use check::check_value_filter;
 pub(crate) use evaluate::selects;
-pub(crate) use tree::Tree;
 
 /// A condition on one row of `users`: SQL fragments that this crate wrote, and the values to bind between them.
 #[derive(Clone, Debug)]

@@ -80,13 +80,12 @@ impl Change {
         let path = operation.path.unwrap_or_default();
         let value = operation.value.map(Json::from);
         let action = match (op, value) {
-            (Op::Remove, None | Some(Json::Null)) => Action::Remove,
+            (Op::Remove, None | Some(Json::Null)) | (Op::Replace, Some(Json::Null)) => Action::Remove,
             (Op::Remove, Some(_)) => {
                 return Err(refused(format!(
                     "{path}: a remove operation has no value; use a filter in its path"
                 )));
             }
-            (Op::Replace, Some(Json::Null)) => Action::Remove,
             (Op::Replace, Some(Json::Array(values))) if values.is_empty() => Action::Remove,
             (Op::Replace, Some(value)) => Action::Replace(value),
             (Op::Add, Some(value)) => Action::Add(value),

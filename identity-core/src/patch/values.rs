@@ -94,7 +94,7 @@ fn no_target(attribute: &Attribute) -> Error {
 }
 
 fn remove(
-    values: &mut Vec<Json>,
+    values: &mut [Json],
     attribute: &'static Attribute,
     sub_attribute: Option<&'static Attribute>,
     filter: Option<&Filter>,
