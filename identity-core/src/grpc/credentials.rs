@@ -19,14 +19,14 @@ impl CredentialService for Core {
         let tenant = self.tenants.find(&request.tenant).await?;
         let created = self
             .credentials
-            .create(tenant.tenant_id, request.scopes, request.lifetime)
+            .create(tenant.id, request.scopes, request.lifetime)
             .await?;
         Ok(Response::new(created))
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Result<Response<ListTokensResponse>, Status> {
         let tenant = self.tenants.find(&request.get_ref().tenant).await?;
-        let tokens = self.credentials.list(tenant.tenant_id).await?;
+        let tokens = self.credentials.list(tenant.id).await?;
         Ok(Response::new(ListTokensResponse { tokens }))
     }
 

@@ -33,7 +33,7 @@ impl TenantService for Core {
     async fn set_scim(&self, request: Request<SetScimRequest>) -> Result<Response<Tenant>, Status> {
         let request = request.into_inner();
         let found = self.tenants.find(&request.tenant).await?;
-        let set = self.tenants.set_scim(found.tenant_id, request.enabled).await?;
+        let set = self.tenants.set_scim(found.id, request.enabled).await?;
         Ok(Response::new(set.into()))
     }
 
@@ -49,6 +49,6 @@ impl TenantService for Core {
 
     async fn delete_tenant(&self, request: Request<DeleteTenantRequest>) -> Result<Response<Tenant>, Status> {
         let found = self.tenants.find(&request.get_ref().tenant).await?;
-        Ok(Response::new(self.tenants.delete(found.tenant_id).await?.into()))
+        Ok(Response::new(self.tenants.delete(found.id).await?.into()))
     }
 }

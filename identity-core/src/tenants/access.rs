@@ -33,14 +33,14 @@ const DELETE: Mutation = Mutation::new(
 
 impl Tenants {
     /// Ends every session of the tenant and refuses its SCIM callers.
-    #[tracing::instrument(skip_all, fields(tenant.id = %tenant.tenant_id))]
+    #[tracing::instrument(skip_all, fields(tenant.id = %tenant.id))]
     pub(crate) async fn suspend(&self, tenant: Tenant) -> Result<Tenant, Error> {
         self.set_state(tenant, AccessState::AccessInactive, "suspended", "inactive")
             .await
     }
 
     /// Lets new logins and SCIM callers in again; ended sessions stay ended.
-    #[tracing::instrument(skip_all, fields(tenant.id = %tenant.tenant_id))]
+    #[tracing::instrument(skip_all, fields(tenant.id = %tenant.id))]
     pub(crate) async fn resume(&self, tenant: Tenant) -> Result<Tenant, Error> {
         self.set_state(tenant, AccessState::AccessActive, "active", "active")
             .await
@@ -75,10 +75,10 @@ impl Tenants {
         state: &'static str,
         access_state: &'static str,
     ) -> Result<Tenant, Error> {
-        let event = Event::tenant_access(tenant.tenant_id, access);
+        let event = Event::tenant_access(tenant.id, access);
         let moved: Option<Tenant> = self
             .store
-            .change(tenant.tenant_id, &SET_STATE, event, |statement| {
+            .change(tenant.id, &SET_STATE, event, |statement| {
                 statement.bind(state).bind(access_state)
             })
             .await
@@ -86,7 +86,7 @@ impl Tenants {
         self.wake.now();
         match moved {
             Some(moved) => Ok(moved),
-            None => self.find(&tenant.tenant_id.to_string()).await,
+            None => self.find(&tenant.id.to_string()).await,
         }
     }
 }

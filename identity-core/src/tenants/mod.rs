@@ -38,7 +38,8 @@ impl Tenants {
 /// A row of `tenant`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Tenant {
-    pub(crate) tenant_id: Uuid,
+    #[sqlx(rename = "tenant_id")]
+    pub(crate) id: Uuid,
     pub(crate) name: String,
     state: String,
     scim_enabled: bool,
@@ -49,7 +50,7 @@ pub(crate) struct Tenant {
 impl From<Tenant> for proto::Tenant {
     fn from(row: Tenant) -> Self {
         proto::Tenant {
-            id: row.tenant_id.to_string(),
+            id: row.id.to_string(),
             name: row.name,
             state: state(&row.state).into(),
             scim_enabled: row.scim_enabled,

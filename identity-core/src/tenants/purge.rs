@@ -9,7 +9,7 @@ use crate::error::{Error, database};
 use crate::store::SystemStore;
 
 const BATCH: i64 = 1_000;
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 const PURGE: &str = "DELETE FROM users WHERE (tenant_id, user_id) IN (
         SELECT users.tenant_id, users.user_id FROM tenant JOIN users ON users.tenant_id = tenant.tenant_id

@@ -4,6 +4,7 @@ use identity_proto::identity::v1::User;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::password::Password;
 use super::row::{Stamp, in_event};
 use super::{Users, access_of, column, document, write_error};
 use crate::outbox::Event;
@@ -34,11 +35,11 @@ impl Users {
         let mut document = document::of(user)?;
         let active = document::active(&document).unwrap_or(true);
         document.insert("active".to_owned(), active.into());
+        let user = validate::typed(document.clone())?;
         validate::user(&document)?;
-        let user = document::to_user(&document)?;
-        let password = match password {
-            Some(password) => Some(self.hasher.hash(password).await?),
-            None => None,
+        let password = match self.hasher.set(password).await? {
+            Password::Set(hash) => Some(hash),
+            Password::Kept | Password::Removed => None,
         };
         let (tenant, id) = (self.store.tenant(), Uuid::now_v7());
         let keys = keys::document(&document);

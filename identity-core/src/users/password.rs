@@ -12,6 +12,16 @@ const MAX_LENGTH: usize = 1_024;
 /// One hash takes 19 MiB: this many at once, the others wait.
 const AT_ONCE: usize = 4;
 
+/// What becomes of a user's password.
+pub(super) enum Password {
+    /// It stays, if there is one.
+    Kept,
+    /// It is taken away.
+    Removed,
+    /// It is set; this is its hash.
+    Set(String),
+}
+
 /// Hashes passwords away from the threads that serve requests.
 #[derive(Clone)]
 pub struct Hasher {
@@ -27,6 +37,14 @@ impl Default for Hasher {
 }
 
 impl Hasher {
+    /// The password that a request sets, if it sets one.
+    pub(super) async fn set(&self, password: Option<String>) -> Result<Password, Error> {
+        match password {
+            Some(password) => self.hash(password).await.map(Password::Set),
+            None => Ok(Password::Kept),
+        }
+    }
+
     /// The hash in PHC form.
     pub(super) async fn hash(&self, password: String) -> Result<String, Error> {
         if password.is_empty() || password.len() > MAX_LENGTH {

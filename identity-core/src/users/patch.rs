@@ -5,11 +5,13 @@ use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, PatchOperation, User};
 
+use super::password::Password;
 use super::replace::{How, Next};
 use super::row::Locked;
 use super::{Users, check_version, document, id, no_user};
 use crate::Error;
 use crate::patch::{Patched, apply};
+use crate::validate;
 
 impl Users {
     /// Applies the operations in order, all or none.
@@ -24,12 +26,11 @@ impl Users {
         check_version(current.stamp.version(), if_match)?;
         let mut document = current.attributes.0.clone();
         let Patched { password } = apply(&mut document, operations)?;
-        document::tidy(&mut document);
+        validate::prune(&mut document);
         document::keep_active(&mut document, &current.attributes);
         let password = match password {
-            Some(Some(password)) => Some(Some(self.hasher.hash(password).await?)),
-            Some(None) => Some(None),
-            None => None,
+            Some(None) => Password::Removed,
+            set => self.hasher.set(set.flatten()).await?,
         };
         let next = Next {
             document,

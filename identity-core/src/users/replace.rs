@@ -5,6 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::document::{self, Document};
+use super::password::Password;
 use super::row::{Locked, Stamp, in_event};
 use super::{Users, access_of, column, no_user, write_error};
 use crate::outbox::Event;
@@ -37,6 +38,7 @@ const REPLACE: Mutation = Mutation::new(
 );
 
 /// Which request writes, for the event's name.
+#[derive(Clone, Copy)]
 pub(super) enum How {
     Put,
     Patch,
@@ -45,8 +47,7 @@ pub(super) enum How {
 /// What the user is to become.
 pub(super) struct Next {
     pub(super) document: Document,
-    /// `Some(None)` takes the password away.
-    pub(super) password: Option<Option<String>>,
+    pub(super) password: Password,
     pub(super) how: How,
 }
 
@@ -59,9 +60,14 @@ impl Users {
             how,
         } = next;
         let (id, was) = (current.user_id, current.attributes.0);
+        let user = validate::typed(document.clone())?;
         validate::user(&document)?;
-        let user = document::to_user(&document)?;
-        if document == was && password.is_none() {
+        let (sets_password, hash) = match password {
+            Password::Kept => (false, None),
+            Password::Removed => (current.has_password, None),
+            Password::Set(hash) => (true, Some(hash)),
+        };
+        if document == was && !sets_password {
             return Ok(current.stamp.on(id, user));
         }
         let moved = moved(&was, &document);
@@ -79,8 +85,8 @@ impl Users {
                 statement
                     .bind(Json(document))
                     .bind(Json(keys))
-                    .bind(password.is_some())
-                    .bind(password.flatten())
+                    .bind(sets_password)
+                    .bind(hash)
                     .bind(searchable_changed)
                     .bind(searchable.paths)
                     .bind(searchable.values)

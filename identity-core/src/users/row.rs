@@ -30,13 +30,16 @@ pub(super) struct Stamp {
 pub(super) struct Locked {
     pub(super) user_id: Uuid,
     pub(super) attributes: Json<Document>,
+    pub(super) has_password: bool,
     #[sqlx(flatten)]
     pub(super) stamp: Stamp,
 }
 
 impl Lockable for Locked {
-    const LOCK: &'static str = "SELECT user_id, attributes, version, created_at, last_modified_at FROM users
-        WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE";
+    const LOCK: &'static str =
+        "SELECT user_id, attributes, password_hash IS NOT NULL AS has_password, version, created_at,
+            last_modified_at
+        FROM users WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE";
 }
 
 impl From<Row> for User {

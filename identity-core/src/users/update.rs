@@ -14,10 +14,7 @@ impl Users {
     pub async fn update(&self, user: User, password: Option<String>, if_match: &[i64]) -> Result<User, Error> {
         let id = id(&user.id)?;
         let mut document = document::of(user)?;
-        let password = match password {
-            Some(password) => Some(Some(self.hasher.hash(password).await?)),
-            None => None,
-        };
+        let password = self.hasher.set(password).await?;
         let mut tx = self.store.begin().await?;
         let current: Locked = tx.lock(id).await?.ok_or_else(no_user)?;
         check_version(current.stamp.version(), if_match)?;

@@ -1,0 +1,102 @@
+//! Who may call what.
+
+use identity_proto::identity::v1::*;
+use identity_proto::status::metadata;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::harness::*;
+
+fn ask(tenant: &str) -> ListUsersRequest {
+    ListUsersRequest {
+        tenant_id: tenant.to_owned(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_health_is_answered_without_a_key() {
+    let core = Core::start().await;
+    let mut stranger: user_service_client::UserServiceClient<Channel> =
+        user_service_client::UserServiceClient::new(core.channel.clone());
+    refused(stranger.list_users(ask("")).await, ErrorReason::ServiceKeyInvalid);
+    let mut guess = core.users(As::service("admin-key-0123456788"));
+    refused(guess.list_users(ask("")).await, ErrorReason::ServiceKeyInvalid);
+    let health = HealthClient::new(core.channel.clone())
+        .check(HealthCheckRequest::default())
+        .await;
+    assert_eq!(health.unwrap().into_inner().status, 1);
+}
+
+#[tokio::test]
+async fn a_service_names_the_tenant_and_reads_it() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let ann = provider.create(named("ann")).await.unwrap();
+    let mut platform = core.users(As::service(PLATFORM));
+    let tenant = provider.tenant.to_string();
+    let page = platform.list_users(ask(&tenant)).await.unwrap().into_inner();
+    assert_eq!(page.users, std::slice::from_ref(&ann));
+    refused(platform.list_users(ask("")).await, ErrorReason::NotFound);
+    let delete = DeleteUserRequest {
+        tenant_id: tenant,
+        id: ann.id,
+        ..Default::default()
+    };
+    refused(platform.delete_user(delete).await, ErrorReason::MethodNotAllowed);
+}
+
+#[tokio::test]
+async fn a_scim_callers_tenant_comes_from_its_credential_alone() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let other = core.tenant("other").await;
+    refused(
+        provider.users.list_users(ask(&other.id)).await,
+        ErrorReason::InvalidValue,
+    );
+    let mut edge = core.users(As::service(EDGE));
+    refused(edge.list_users(ask(&other.id)).await, ErrorReason::CredentialInvalid);
+    let secret = core.token("acme").await.secret;
+    let mut platform = core.users(As::service(PLATFORM).with(&secret));
+    refused(platform.list_users(ask("")).await, ErrorReason::MethodNotAllowed);
+    let mut unknown = core.users(As::scim("pcs_unknown"));
+    refused(unknown.list_users(ask("")).await, ErrorReason::CredentialInvalid);
+}
+
+#[tokio::test]
+async fn a_token_does_what_its_scopes_say() {
+    let core = Core::start().await;
+    core.tenant("acme").await;
+    let request = CreateTokenRequest {
+        tenant: "acme".into(),
+        scopes: vec!["scim.read".into()],
+        ..Default::default()
+    };
+    let mut admin = core.credentials(As::service(ADMIN));
+    let secret = admin.create_token(request).await.unwrap().into_inner().secret;
+    let mut reader = core.users(As::scim(&secret));
+    reader.list_users(ask("")).await.unwrap();
+    let create = CreateUserRequest {
+        user: Some(named("ann")),
+        ..Default::default()
+    };
+    let status = refused(reader.create_user(create).await, ErrorReason::ScopeMissing);
+    assert_eq!(metadata(&status, "scope").as_deref(), Some("scim.write"));
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_unavailable_and_no_hang() {
+    let core = Core::on("postgres://nobody@127.0.0.1:1/none").await;
+    let since = std::time::Instant::now();
+    let mut platform = core.users(As::service(PLATFORM));
+    let status = refused(
+        platform.list_users(ask(&uuid::Uuid::nil().to_string())).await,
+        ErrorReason::Unavailable,
+    );
+    assert!(identity_proto::status::retry_after(&status).is_some());
+    assert!(since.elapsed() < std::time::Duration::from_secs(5));
+    let mut edge = core.users(As::scim("pcs_any"));
+    refused(edge.list_users(ask("")).await, ErrorReason::Unavailable);
+}

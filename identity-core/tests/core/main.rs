@@ -1,0 +1,12 @@
+//! identity-core as its callers see it: the real server over gRPC, on a real PostgreSQL. What it must have written is
+//! read with SQL beside it.
+
+#![expect(clippy::unwrap_used, reason = "what a test relies on may panic")]
+
+mod auth;
+mod harness;
+mod lists;
+mod tenants;
+mod tokens;
+mod users;
+mod writes;
