@@ -168,7 +168,7 @@ DO $$
 DECLARE
     one text;
 BEGIN
-    FOREACH one IN ARRAY ARRAY ['users', 'user_value', 'user_access', 'outbox'] LOOP
+    FOREACH one IN ARRAY ARRAY ['users', 'user_value', 'user_access', 'tenant_access', 'outbox', 'access_prune'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', one);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', one);
         EXECUTE format('CREATE POLICY of_tenant ON %I TO portcullis_tenant '
