@@ -38,7 +38,7 @@ enum Service {
 struct Process<C: Args> {
     /// The address and port to listen on, or `stdin` for a bound socket handed over as standard input
     #[arg(long, env = "LISTEN", value_name = "ADDR")]
-    listen: Listen,
+    listen: Option<Listen>,
     /// How log lines look
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -84,9 +84,9 @@ async fn run_one<C: Args>(
     telemetry::init(process.log_format);
     follow_parent()?;
     let shutdown = Shutdown::on_signals()?;
-    let listener = bind(process.listen)?;
+    let listener = bind(process.listen).map_err(|error| Failure::usage(format!("{error:#}")))?;
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "listening");
+        tracing::info!(%address, "bound");
     }
     if let Err(error) = serve(process.config, listener, shutdown.clone()).await {
         // Whatever fails later asks for the stop first: what fails unasked is a setting, read before anything is served.
@@ -100,7 +100,8 @@ async fn run_one<C: Args>(
     Ok(shutdown.finished().await?)
 }
 
-fn bind(listen: Listen) -> Result<tokio::net::TcpListener> {
+fn bind(listen: Option<Listen>) -> Result<tokio::net::TcpListener> {
+    let listen = listen.context("LISTEN is not set: give it, or --listen, as an address and a port")?;
     let listener = match listen {
         Listen::Address(address) => {
             TcpListener::bind(address).with_context(|| format!("LISTEN: cannot listen on {address}"))?
