@@ -1,0 +1,419 @@
+//! The filter compiler against a real PostgreSQL: what the SQL finds is what the filter means, and the filters by which
+//! identity providers match are read from an index.
+
+use identity_core::filter::{compile, matches};
+use identity_core::keys;
+use identity_proto::identity::v1::comparison::Operator::{self, Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
+use identity_proto::identity::v1::{AttributePath, Filter, Value};
+use identity_proto::schema::{ENTERPRISE_URN, USER_URN};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use runtime::Secret;
+use serde_json::{Map, Value as Json, json};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+const TENANT: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+async fn database() -> PgConnection {
+    let migrate = async |url: &str| identity_core::migrate(&Secret::new(url)).await;
+    let url = local_stack::test::Postgres::shared().database("core", migrate).await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    for tenant in [TENANT, OTHER] {
+        let insert = sqlx::query("INSERT INTO tenant (tenant_id, name) VALUES ($1, $1::text)").bind(tenant);
+        insert.execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+/// Fills `user_value` as the core does, and gives the planner its statistics. From here on the connection is what the
+/// core's own are: the tenant's role, behind row-level security.
+async fn become_tenant(connection: &mut PgConnection) {
+    for tenant in [OTHER, TENANT] {
+        let set = sqlx::query("SELECT set_config('portcullis.tenant_id', $1, false)").bind(tenant.to_string());
+        set.execute(&mut *connection).await.unwrap();
+        sqlx::query(SEARCHABLE)
+            .bind(tenant)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    sqlx::query("ANALYZE").execute(&mut *connection).await.unwrap();
+    sqlx::query("SET ROLE portcullis_tenant")
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+const SEARCHABLE: &str = "INSERT INTO user_value
+    SELECT u.tenant_id, u.user_id, path, e.value ->> 'value', e.value ->> 'type'
+    FROM users u, unnest(ARRAY['emails', 'phoneNumbers']) AS path, jsonb_array_elements(u.keys -> path) AS e (value)
+    WHERE u.tenant_id = $1 AND e.value ? 'value'
+    UNION ALL
+    SELECT u.tenant_id, u.user_id, 'displayName', u.keys ->> 'displayName', NULL
+    FROM users u WHERE u.tenant_id = $1 AND u.keys ? 'displayName'";
+
+mod generated {
+    use super::*;
+
+    /// Text that differs in case, form, wildcards, quotes and place in the order of code points.
+    fn word() -> impl Strategy<Value = String> {
+        let words = [
+            "",
+            "a",
+            "A",
+            "ab",
+            "É",
+            "e\u{301}",
+            "é",
+            "ß",
+            "SS",
+            "%",
+            "_",
+            "\\",
+            "'",
+            "Work",
+            "work",
+            "home",
+            "İ",
+            "ﬁ",
+            "🙂",
+            "\u{FFFD}",
+            "\u{10FFFF}",
+            "z",
+            "a b",
+            "M-1",
+        ];
+        prop_oneof![
+            4 => prop::sample::select(words.to_vec()).prop_map(str::to_owned),
+            1 => (prop::sample::select(words.to_vec()), prop::sample::select(words.to_vec())).prop_map(|(a, b)| format!("{a}{b}")),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Json> {
+        let text = || prop::option::of(word());
+        (text(), text(), text(), any::<Option<bool>>()).prop_map(
+            |(value, kind, display, primary)| json!({"value": value, "type": kind, "display": display, "primary": primary}),
+        )
+    }
+
+    pub fn user() -> impl Strategy<Value = Json> {
+        let text = || prop::option::of(word());
+        let values = || prop::collection::vec(value(), 0..3);
+        let core = (word(), text(), text(), text(), text(), text(), any::<bool>());
+        (core, values(), values(), values(), text(), text()).prop_map(
+            |(
+                (user_name, external_id, display_name, title, family, url, active),
+                emails,
+                phones,
+                roles,
+                department,
+                manager,
+            )| {
+                json!({
+                    "userName": user_name, "externalId": external_id, "displayName": display_name, "title": title,
+                    "name": {"familyName": family}, "profileUrl": url, "active": active,
+                    "emails": emails, "phoneNumbers": phones, "roles": roles,
+                    ENTERPRISE_URN: {"department": department, "manager": {"value": manager}},
+                })
+            },
+        )
+    }
+
+    fn path(text: &str) -> AttributePath {
+        let (schema, rest) = match text.strip_prefix('+') {
+            Some(rest) => (ENTERPRISE_URN, rest),
+            None => ("", text),
+        };
+        let (attribute, sub) = rest.split_once('.').unwrap_or((rest, ""));
+        AttributePath {
+            schema: schema.to_owned(),
+            attribute: attribute.to_owned(),
+            sub_attribute: sub.to_owned(),
+        }
+    }
+
+    fn compare(at: &str, operator: Operator, value: Json) -> Filter {
+        Filter::compare(path(at), operator, Value::from(value))
+    }
+
+    const TEXT: [Operator; 9] = [Eq, Ne, Co, Sw, Ew, Gt, Ge, Lt, Le];
+
+    /// A comparison, a null comparison or `pr` of one of these attributes.
+    fn text_leaf(names: &[&'static str]) -> impl Strategy<Value = Filter> + use<> {
+        let name = prop::sample::select(names.to_vec());
+        prop_oneof![
+            8 => (name.clone(), prop::sample::select(TEXT.to_vec()), word()).prop_map(|(at, op, text)| compare(at, op, json!(text))),
+            1 => (name.clone(), prop::sample::select(vec![Eq, Ne])).prop_map(|(at, op)| compare(at, op, Json::Null)),
+            1 => name.prop_map(|at| Filter::present(path(at))),
+        ]
+    }
+
+    fn boolean_leaf(names: &[&'static str]) -> impl Strategy<Value = Filter> + use<> {
+        let name = prop::sample::select(names.to_vec());
+        (name, prop::sample::select(vec![Eq, Ne]), any::<bool>())
+            .prop_map(|(at, op, value)| compare(at, op, json!(value)))
+    }
+
+    fn instant_leaf() -> impl Strategy<Value = Filter> {
+        let name = prop::sample::select(vec!["meta.created", "meta.lastModified"]);
+        let operator = prop::sample::select(vec![Eq, Ne, Gt, Ge, Lt, Le]);
+        (name, operator, 0..30_u32).prop_map(|(at, op, hour)| {
+            let instant = format!("2026-01-{:02}T{:02}:30:00+00:30", 1 + hour / 24, hour % 24);
+            compare(at, op, json!(instant))
+        })
+    }
+
+    fn logic(leaf: BoxedStrategy<Filter>) -> BoxedStrategy<Filter> {
+        let nested = leaf.prop_recursive(3, 12, 3, |inner| {
+            let some = prop::collection::vec(inner.clone(), 1..4);
+            prop_oneof![
+                some.clone().prop_map(Filter::and),
+                some.prop_map(Filter::or),
+                inner.prop_map(Filter::not)
+            ]
+        });
+        nested.boxed()
+    }
+
+    pub fn filter() -> impl Strategy<Value = Filter> {
+        let single = [
+            "userName",
+            "externalId",
+            "displayName",
+            "title",
+            "name.familyName",
+            "profileUrl",
+            "id",
+            "meta.resourceType",
+            "meta.version",
+            "+department",
+            "+manager.value",
+        ];
+        let multi = [
+            "emails.value",
+            "emails.type",
+            "phoneNumbers.value",
+            "roles.value",
+            "roles.display",
+        ];
+        let inside = prop_oneof![
+            6 => text_leaf(&["value", "type", "display"]),
+            1 => boolean_leaf(&["primary"]),
+        ];
+        let attribute = prop::sample::select(vec!["emails", "phoneNumbers", "roles"]);
+        let matching = (prop::sample::select(vec![Eq, Sw]), word(), word()).prop_map(|(operator, kind, value)| {
+            Filter::and(vec![
+                compare("type", Eq, json!(kind)),
+                compare("value", operator, json!(value)),
+            ])
+        });
+        let inner = prop_oneof![logic(inside.boxed()), matching];
+        let whole = ["name", "emails", "roles", "meta", "+manager", "active"];
+        let leaf = prop_oneof![
+            6 => text_leaf(&single),
+            4 => text_leaf(&multi),
+            2 => boolean_leaf(&["active", "emails.primary", "roles.primary"]),
+            2 => instant_leaf(),
+            1 => prop::sample::select(whole.to_vec()).prop_map(|at| Filter::present(path(at))),
+            1 => prop::sample::select(vec![USER_URN, ENTERPRISE_URN]).prop_map(|urn| compare("schemas", Eq, json!(urn))),
+            5 => (attribute, inner).prop_map(|(at, inner)| Filter::value_path(path(at), inner)),
+        ];
+        logic(leaf.boxed())
+    }
+}
+
+fn pruned(json: &Json) -> Json {
+    match json {
+        Json::Object(map) => {
+            let kept = map.iter().filter(|(_, value)| keys::is_assigned(value));
+            kept.map(|(name, value)| (name.clone(), pruned(value))).collect()
+        }
+        Json::Array(values) => values
+            .iter()
+            .filter(|value| keys::is_assigned(value))
+            .map(pruned)
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Stores the user and answers its resource, as a client would see it.
+async fn store(connection: &mut PgConnection, number: u32, user: &Json) -> Map<String, Json> {
+    let Json::Object(mut document) = pruned(user) else {
+        panic!("a user is an object")
+    };
+    let user_name = document["userName"].as_str().unwrap_or_default();
+    document.insert("userName".to_owned(), json!(format!("{user_name}{number}")));
+    let id = Uuid::from_u128(u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
+    let created = format!("2026-01-{:02}T{:02}:00:00Z", 1 + number / 24, number % 24);
+    let keys = Json::Object(keys::document(&document));
+    // The other tenant's twin must never be found.
+    for (tenant, user_id) in [(TENANT, id), (OTHER, Uuid::from_u128(!id.as_u128()))] {
+        let insert = "INSERT INTO users (tenant_id, user_id, attributes, keys, version, created_at, last_modified_at)
+                      VALUES ($1, $2, $3, $4, $5, $6::timestamptz, $6::timestamptz + interval '1 hour')";
+        let insert = sqlx::query(insert)
+            .bind(tenant)
+            .bind(user_id)
+            .bind(Json::Object(document.clone()))
+            .bind(&keys);
+        insert
+            .bind(i64::from(number))
+            .bind(&created)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+    }
+    let mut schemas = vec![USER_URN];
+    schemas.extend(document.contains_key(ENTERPRISE_URN).then_some(ENTERPRISE_URN));
+    let modified = format!("2026-01-{:02}T{:02}:00:00Z", 1 + (number + 1) / 24, (number + 1) % 24);
+    document.insert("schemas".to_owned(), json!(schemas));
+    document.insert("id".to_owned(), json!(id));
+    let version = format!("W/\"{number}\"");
+    let meta = json!({"created": created, "lastModified": modified, "resourceType": "User", "version": version});
+    document.insert("meta".to_owned(), meta);
+    document
+}
+
+fn statement(start: &str, filter: &Filter) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(start);
+    query
+        .push(" FROM users u WHERE u.tenant_id = ")
+        .push_bind(TENANT)
+        .push(" AND ");
+    compile(filter).unwrap().push(&mut query);
+    query
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn sql_finds_what_the_filter_means() {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut connection = tokio.block_on(database());
+    let mut users = runner(1);
+    let users: Vec<Map<String, Json>> = (0..60)
+        .map(|number| {
+            let user = generated::user().new_tree(&mut users).unwrap().current();
+            tokio.block_on(store(&mut connection, number, &user))
+        })
+        .collect();
+    tokio.block_on(become_tenant(&mut connection));
+    let (mut some, mut none) = (0, 0);
+    let connection = std::cell::RefCell::new(connection);
+    let counts = std::cell::RefCell::new((&mut some, &mut none));
+    let result = runner(1_500).run(&generated::filter(), |filter| {
+        let mut query = statement("SELECT u.user_id", &filter);
+        let mut connection = connection.borrow_mut();
+        let rows = tokio.block_on(query.build_query_scalar::<Uuid>().fetch_all(&mut *connection));
+        let mut found: Vec<String> = rows.map_err(fail)?.iter().map(Uuid::to_string).collect();
+        let holds = |user: &&Map<String, Json>| matches(&filter, user).unwrap();
+        let mut expect: Vec<String> = users
+            .iter()
+            .filter(holds)
+            .map(|user| user["id"].as_str().unwrap().to_owned())
+            .collect();
+        found.sort();
+        expect.sort();
+        let (some, none) = &mut *counts.borrow_mut();
+        **(if expect.is_empty() { none } else { some }) += 1;
+        prop_assert_eq!(found, expect, "{}", filter);
+        Ok(())
+    });
+    if let Err(TestError::Fail(reason, filter)) = result {
+        panic!("{reason}\n{filter}\n{}", compile(&filter).unwrap());
+    }
+    assert!(
+        some > 300 && none > 100,
+        "filters must find some users and none: {some}, {none}"
+    );
+}
+
+fn fail(error: sqlx::Error) -> TestCaseError {
+    TestCaseError::fail(error.to_string())
+}
+
+#[tokio::test]
+async fn matching_filters_are_read_from_an_index() {
+    let mut connection = database().await;
+    for (tenant, count) in [(TENANT, 20_000), (OTHER, 1_000)] {
+        let fill = "INSERT INTO users (tenant_id, user_id, attributes, keys, created_at, last_modified_at)
+            SELECT $1, gen_random_uuid(), document, document, now(), now() FROM (
+                SELECT jsonb_build_object('userName', 'u' || n, 'active', true, 'externalId', 'e' || n,
+                    'displayName', 'person ' || n, 'emails', jsonb_build_array(
+                        jsonb_build_object('value', 'u' || n || '@work', 'type', 'work'),
+                        jsonb_build_object('value', 'u' || n || '@home', 'type', 'home'))) AS document
+                FROM generate_series(1, $2) AS n) AS made";
+        sqlx::query(fill)
+            .bind(tenant)
+            .bind(count)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    become_tenant(&mut connection).await;
+
+    let at = |attribute: &str, sub: &str| AttributePath::core(attribute).with_sub(sub);
+    let text = |operator, path: AttributePath, text: &str| Filter::compare(path, operator, Value::from(json!(text)));
+    let work = Filter::and(vec![
+        Filter::eq(at("type", ""), "work"),
+        Filter::eq(at("value", ""), "u7@work"),
+    ]);
+    let by_email = Filter::eq(at("emails", "value"), "u7@home");
+    let by_name = Filter::eq(at("userName", ""), "U7");
+    let user_value = &["user_value_by_value"][..];
+    for (filter, indexes, condition) in [
+        (by_name.clone(), &["users_user_name_key"][..], "user_name_key = "),
+        (
+            text(Sw, at("userName", ""), "U777"),
+            &["users_user_name_key"],
+            "user_name_key >= ",
+        ),
+        (
+            Filter::eq(at("externalId", ""), "e7"),
+            &["users_external_id"],
+            "external_id = ",
+        ),
+        (Filter::value_path(at("emails", ""), work), user_value, "type_key = "),
+        (by_email.clone(), user_value, "value_key = "),
+        (text(Sw, at("emails", "value"), "u777"), user_value, "value_key >= "),
+        (
+            Filter::eq(at("displayName", ""), "Person 7"),
+            user_value,
+            "value_key = ",
+        ),
+        (
+            Filter::or(vec![by_name, by_email]),
+            &["users_user_name_key", "user_value_by_value", "users_pkey"],
+            "value_key = ",
+        ),
+    ] {
+        let mut query = statement("EXPLAIN (COSTS OFF) SELECT u.user_id", &filter);
+        let rows = query.build().fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        for index in indexes {
+            assert!(plan.contains(index), "{filter}\n{plan}");
+        }
+        let read_by = |line: &str| line.contains("Index Cond") && line.contains(condition);
+        assert!(
+            plan.lines().any(read_by) && !plan.contains("Seq Scan"),
+            "{filter}\n{plan}"
+        );
+        let mut query = statement("SELECT count(*)", &filter);
+        let found: i64 = query.build_query_scalar().fetch_one(&mut connection).await.unwrap();
+        assert!(found >= 1, "{filter} finds nobody");
+    }
+}
