@@ -152,7 +152,11 @@ fn sql_finds_what_the_filter_means() {
         let mut query = statement("SELECT u.user_id", &filter);
         let mut connection = connection.borrow_mut();
         let rows = tokio.block_on(query.build_query_scalar::<Uuid>().fetch_all(&mut *connection));
-        let mut found: Vec<String> = rows.map_err(fail)?.iter().map(Uuid::to_string).collect();
+        let mut found: Vec<String> = rows
+            .map_err(|error| TestCaseError::fail(error.to_string()))?
+            .iter()
+            .map(Uuid::to_string)
+            .collect();
         let holds = |user: &&Map<String, Json>| matches(&filter, user).unwrap();
         let mut expect: Vec<String> = users
             .iter()
@@ -173,10 +177,6 @@ fn sql_finds_what_the_filter_means() {
         some > 300 && none > 100,
         "filters must find some users and none: {some}, {none}"
     );
-}
-
-fn fail(error: sqlx::Error) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
 }
 
 #[tokio::test]
