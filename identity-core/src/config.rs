@@ -59,10 +59,6 @@ pub(crate) struct Settings {
 
 impl Config {
     /// Fails with the name of the first setting that is missing or wrong.
-    pub fn check(&self) -> anyhow::Result<()> {
-        self.settings().map(drop)
-    }
-
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let secret = |name, value: &Option<Secret>, file: &Option<PathBuf>| {
             Secret::from_setting(name, value.as_ref(), file.as_deref())
@@ -88,5 +84,49 @@ impl Config {
             service_keys: ServiceKeys::parse("SERVICE_KEYS", &keys, &ROLES)?,
             login_key,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            database_url: Some("postgres://localhost/portcullis".into()),
+            database_url_file: None,
+            redis_url: Some("redis://localhost".into()),
+            redis_url_file: None,
+            service_keys: Some("a:admin:0123456789abcdef".into()),
+            service_keys_file: None,
+            login_key: Some("0123456789abcdef0123456789abcdef".into()),
+            login_key_file: None,
+            database_pool_size: 4,
+            statement_timeout_ms: 4_000,
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        assert!(config().settings().is_ok());
+        let check = |change: fn(&mut Config), expect: &str| {
+            let mut config = config();
+            change(&mut config);
+            let error = config.settings().err().expect(expect);
+            assert!(error.to_string().starts_with(expect), "{error}");
+        };
+        check(|config| config.database_url = None, "DATABASE_URL is not set");
+        check(|config| config.redis_url = None, "REDIS_URL is not set");
+        check(
+            |config| config.service_keys = Some("a:nobody:0123456789abcdef".into()),
+            "SERVICE_KEYS is wrong",
+        );
+        check(|config| config.login_key = Some("short".into()), "LOGIN_KEY is shorter");
+        check(
+            |config| config.login_key_file = Some("x".into()),
+            "LOGIN_KEY and LOGIN_KEY_FILE",
+        );
+        check(|config| config.database_pool_size = 0, "DATABASE_POOL_SIZE");
+        check(|config| config.statement_timeout_ms = 0, "STATEMENT_TIMEOUT_MS");
     }
 }

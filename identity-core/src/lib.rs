@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use runtime::{Secret, Shutdown};
-use sqlx::{Connection, PgConnection};
+use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -31,25 +31,30 @@ use access::{Access, Wake};
 use credentials::Authenticator;
 use grpc::{Auth, Core};
 use page::PageTokens;
-use store::{Store, SystemStore};
+use store::Store;
+
+/// How long one attempt to reach the database at the start may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The wait between two attempts to reach the database at the start.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
 
 /// Brings the database to the schema of this version. Safe to run from several processes at once.
 pub async fn migrate(database_url: &Secret) -> anyhow::Result<()> {
-    let mut connection = PgConnection::connect(database_url.expose())
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect(database_url.expose())
         .await
         .context("cannot connect to PostgreSQL")?;
-    sqlx::migrate!()
-        .run(&mut connection)
-        .await
-        .context("the migrations failed")?;
-    connection.close().await?;
-    Ok(())
+    let migrated = sqlx::migrate!().run(&pool).await;
+    pool.close().await;
+    migrated.context("the migrations failed")
 }
 
 /// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
 pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let settings = config.settings()?;
-    let store = Store::new(&settings.database)?;
+    let store = Store::new(&settings.database).context("DATABASE_URL is not a PostgreSQL URL")?;
     let wake = Wake::default();
     let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
     let access = Access::start(
@@ -63,7 +68,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
     let routes = grpc::routes(&core)?;
 
-    tokio::spawn(report_database(store.system(), shutdown.clone()));
+    tokio::spawn(prepare_database(settings.database.url, shutdown.clone()));
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
@@ -76,13 +81,17 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     Ok(())
 }
 
-/// Says in the log while the database cannot be reached at the start, and once when it can.
-async fn report_database(system: SystemStore, shutdown: Shutdown) {
+/// Brings the database to this version's schema, trying again until it can be reached. Requests are answered meanwhile:
+/// by UNAVAILABLE.
+async fn prepare_database(url: Secret, shutdown: Shutdown) {
     while !shutdown.is_requested() {
-        match sqlx::query("SELECT 1 FROM tenant LIMIT 1").execute(system.pool()).await {
-            Ok(_) => return tracing::info!("PostgreSQL answers"),
-            Err(error) => tracing::warn!(%error, "PostgreSQL does not answer yet; trying again"),
+        match migrate(&url).await {
+            Ok(()) => return tracing::info!("the database has this version's schema"),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "the database is not ready yet; trying again"
+            ),
         }
-        tokio::select! { () = shutdown.requested() => {}, () = tokio::time::sleep(Duration::from_secs(2)) => {} }
+        tokio::select! { () = shutdown.requested() => {}, () = tokio::time::sleep(RETRY_EVERY) => {} }
     }
 }

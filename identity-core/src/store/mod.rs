@@ -19,8 +19,6 @@ pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
 
-use crate::Error;
-
 /// How the database is used.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -41,7 +39,7 @@ pub struct Store {
 
 impl Store {
     /// Prepares both pools. Fails only when the URL cannot be read.
-    pub fn new(options: &Options) -> Result<Self, Error> {
+    pub fn new(options: &Options) -> Result<Self, sqlx::Error> {
         Ok(Store {
             tenants: pool::lazy(options, "portcullis_tenant")?,
             system: pool::lazy(options, "portcullis_system")?,

@@ -74,32 +74,17 @@ impl TenantStore {
     /// Begins a transaction, for a change that depends on the row as it is.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         let statement = self.setting("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-        let mut tries = self.tries();
-        loop {
-            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
-                Ok(transaction) => {
-                    return Ok(Tx {
-                        transaction,
-                        tenant: self.tenant.0,
-                    });
-                }
-                Err(error) if tries.next().is_some() && connection_lost(&error) => {}
-                Err(error) => return Err(database(error)),
-            }
-        }
+        let transaction = self.pool.begin_with(AssertSqlSafe(statement)).await;
+        Ok(Tx {
+            transaction: transaction.map_err(database)?,
+            tenant: self.tenant.0,
+        })
     }
 
     async fn connection(&self, mode: &str) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        let statement = self.setting(mode);
-        let mut tries = self.tries();
-        loop {
-            let mut connection = self.pool.acquire().await?;
-            match connection.execute(AssertSqlSafe(statement.clone())).await {
-                Ok(_) => return Ok(connection),
-                Err(error) if tries.next().is_some() && connection_lost(&error) => connection.close_on_drop(),
-                Err(error) => return Err(error),
-            }
-        }
+        let mut connection = self.pool.acquire().await?;
+        connection.execute(AssertSqlSafe(self.setting(mode))).await?;
+        Ok(connection)
     }
 
     /// The tenant's setting, in one round trip with what comes after it. A UUID prints no character of anyone's choice.
@@ -108,20 +93,6 @@ impl TenantStore {
             "SET portcullis.tenant_id = '{}'; {and_then}",
             self.tenant.0.hyphenated()
         )
-    }
-
-    /// After a restart of PostgreSQL every idle connection may be dead: each is tried once, then a new one.
-    fn tries(&self) -> std::ops::Range<u32> {
-        0..self.pool.size()
-    }
-}
-
-/// Whether the connection died before the statement reached the server: then it is safe to send it again on another.
-fn connection_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(reported) => reported.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
     }
 }
 

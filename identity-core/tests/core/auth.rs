@@ -100,3 +100,53 @@ async fn a_database_that_is_gone_is_unavailable_and_no_hang() {
     let mut edge = core.users(As::scim("pcs_any"));
     refused(edge.list_users(ask("")).await, ErrorReason::Unavailable);
 }
+
+#[tokio::test]
+async fn a_frozen_database_is_unavailable_and_no_hang_and_then_serves_again() {
+    let mut server = local_stack::test::Postgres::start_fresh();
+    let migrate = async |url: &str| identity_core::migrate(&runtime::Secret::new(url)).await;
+    let core = Core::on(&server.database("core", migrate).await).await;
+    let mut provider = core.provider("acme").await;
+    let ann = provider.create(named("ann")).await.unwrap();
+
+    let frozen = Frozen::freeze(server.process().pid(), &core).await;
+    let since = std::time::Instant::now();
+    for operations in [vec![replace("active", false)], vec![replace("title", "x")]] {
+        refused(provider.patch(&ann.id, operations).await, ErrorReason::Unavailable);
+    }
+    assert!(
+        since.elapsed() < std::time::Duration::from_secs(10),
+        "five seconds each"
+    );
+    drop(frozen);
+    assert_eq!(provider.get(&ann.id).await.unwrap().user_name, "ann");
+    provider.patch(&ann.id, vec![replace("title", "y")]).await.unwrap();
+}
+
+/// Processes of a PostgreSQL server that stand still until this is dropped.
+struct Frozen(Vec<String>);
+
+impl Frozen {
+    async fn freeze(postmaster: u32, core: &Core) -> Self {
+        let backends = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'portcullis identity-core'";
+        let mut pids: Vec<String> = sqlx::query_scalar(backends).fetch_all(&core.database).await.unwrap();
+        pids.push(postmaster.to_string());
+        signal("-STOP", &pids);
+        Frozen(pids)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, pids: &[String]) {
+    let sent = std::process::Command::new("kill")
+        .arg(signal)
+        .args(pids)
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}

@@ -74,6 +74,17 @@ async fn what_changes_nothing_writes_nothing() {
     for path in [Path::PatchAlone, Path::PatchIfMatch, Path::Put] {
         assert_eq!(set_active(&mut provider, &user, true, path).await, user, "{path:?}");
     }
+    let silent = User {
+        active: None,
+        ..user.clone()
+    };
+    assert_eq!(provider.put(silent).await.unwrap(), user);
+    let no_password = PatchOperation {
+        op: patch_operation::Op::Remove.into(),
+        path: Some(AttributePath::core("password")),
+        ..Default::default()
+    };
+    assert_eq!(provider.patch(&user.id, vec![no_password]).await.unwrap(), user);
     let same = vec![replace("title", "Other"), replace("title", "Gatekeeper")];
     assert_eq!(provider.patch(&user.id, same).await.unwrap(), user);
     assert_eq!(provider.get(&user.id).await.unwrap(), user);
