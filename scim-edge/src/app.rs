@@ -53,8 +53,8 @@ pub fn router(settings: Settings, core: Core) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         // The request id goes back to the client, to be quoted to the operator.
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        // One span a request; never the query, which holds personal data.
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        // One span a request; never the query, which holds personal data. Failures log themselves, with their cause.
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
         // Every request has an id; the client's own is kept.
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         // No log shows the token.

@@ -5,7 +5,6 @@
 //! nothing, except that an explicit null with a path is refused; keys of a value without path that name no attribute
 //! are ignored, as they are in POST and PUT, while a path that names none is refused.
 
-use identity_proto::identity::v1::comparison::Operator;
 use identity_proto::identity::v1::patch_operation::{NoMatch, Op};
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, PatchOperation};
 use identity_proto::schema::{Attribute, Mutability, ResourceType, Schema, Target};
@@ -13,8 +12,12 @@ use serde_json::{Map, Value as Json};
 
 use super::path::{self, Path};
 use super::quirks::{self, Quirk, Quirks};
-use super::value::{canonical, canonical_map, canonical_one, found};
+use super::value::{canonical, canonical_one, found};
 use super::{Refusal, Result};
+use envelope::{Sent, too_many};
+
+mod by_value;
+mod envelope;
 
 /// The schema of a PATCH body.
 pub const URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -33,84 +36,12 @@ pub fn parse(
         quirks,
         operations: Vec::new(),
     };
-    let operations = envelope(quirks::patch(resource, body, id, quirks))?;
+    let operations = envelope::operations(quirks::patch(resource, body, id, quirks))?;
     for (index, operation) in operations.into_iter().enumerate() {
         let read = Sent::read(operation).and_then(|sent| reader.operation(sent));
         read.map_err(|refusal| Refusal::new(refusal.reason, format!("Operations[{index}]: {}", refusal.detail)))?;
     }
     Ok(reader.operations)
-}
-
-fn envelope(body: Map<String, Json>) -> Result<Vec<Json>> {
-    let (mut schemas, mut operations) = (Json::Null, Json::Null);
-    for (key, value) in body {
-        match key.to_ascii_lowercase().as_str() {
-            "schemas" => schemas = value,
-            "operations" => operations = value,
-            _ => {}
-        }
-    }
-    let is_patch = |urn: &Json| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(URN));
-    if !schemas.as_array().is_some_and(|urns| urns.iter().any(is_patch)) {
-        return Err(Refusal::syntax(format!(
-            "schemas is required and must be a list that holds \"{URN}\"."
-        )));
-    }
-    match operations {
-        Json::Array(list) if list.len() > MAX_OPERATIONS => Err(too_many()),
-        Json::Array(list) if !list.is_empty() => Ok(list),
-        _ => Err(Refusal::syntax(
-            "Operations is required and must be a list of at least one operation.",
-        )),
-    }
-}
-
-fn too_many() -> Refusal {
-    let detail = format!("A PATCH may hold {MAX_OPERATIONS} operations: send the rest in another request.");
-    Refusal::new(ErrorReason::TooMany, detail)
-}
-
-/// One operation as it was sent. A missing value is not a null.
-struct Sent {
-    op: Op,
-    path: Option<String>,
-    value: Option<Json>,
-}
-
-impl Sent {
-    fn read(operation: Json) -> Result<Self> {
-        let Json::Object(map) = operation else {
-            return Err(Refusal::syntax(format!(
-                "an operation must be an object, not {}.",
-                found(&operation)
-            )));
-        };
-        let (mut op, mut path, mut value) = (Json::Null, Json::Null, None);
-        for (key, member) in map {
-            match key.to_ascii_lowercase().as_str() {
-                "op" => op = member,
-                "path" => path = member,
-                "value" => value = Some(member),
-                _ => {}
-            }
-        }
-        let op = match op.as_str() {
-            Some("add") => Op::Add,
-            Some("remove") => Op::Remove,
-            Some("replace") => Op::Replace,
-            _ => {
-                return Err(Refusal::syntax(format!(
-                    "op must be \"add\", \"remove\" or \"replace\", not {op}."
-                )));
-            }
-        };
-        let path = match path {
-            Json::Null => None,
-            Json::String(path) => Some(path),
-            other => return Err(Refusal::path(format!("path must be a string, not {}.", found(&other)))),
-        };
-        Ok(Sent { op, path, value })
-    }
 }
 
 /// Collects the canonical operations.
@@ -239,7 +170,7 @@ impl Reader {
                 format!("{name}: remove takes no value; name what to remove in the path: {name}[value eq \"…\"].");
             return Err(Refusal::value(detail));
         }
-        match any_of(name, attribute, values)? {
+        match by_value::any_of(name, attribute, values)? {
             Some(filter) => self.push(Op::Remove, path.path, Some(filter), None),
             None => Ok(()),
         }
@@ -249,7 +180,7 @@ impl Reader {
         if self.operations.len() == MAX_OPERATIONS {
             return Err(too_many());
         }
-        let creates = op != Op::Remove && value_filter.is_some() && self.quirks.has(Quirk::CreateOnNoMatch);
+        let creates = value_filter.is_some() && self.quirks.has(Quirk::CreateOnNoMatch);
         let no_match = if creates { NoMatch::Create } else { NoMatch::NoTarget };
         self.operations.push(PatchOperation {
             op: op.into(),
@@ -259,58 +190,6 @@ impl Reader {
             no_match: no_match.into(),
         });
         Ok(())
-    }
-}
-
-/// The filter that selects the listed values; `None` for an empty list. It never selects more than is listed.
-fn any_of(name: &str, attribute: &'static Attribute, values: Json) -> Result<Option<Filter>> {
-    let Json::Array(values) = values else {
-        return Err(Refusal::value(format!(
-            "{name} must be a list of values, not {}.",
-            found(&values)
-        )));
-    };
-    let mut filters = Vec::with_capacity(values.len());
-    for value in values {
-        let map = match value {
-            Json::Object(map) => map,
-            text @ Json::String(_) => Map::from_iter([("value".to_owned(), text)]),
-            other => {
-                return Err(Refusal::value(format!(
-                    "each value of {name} must be an object, not {}.",
-                    found(&other)
-                )));
-            }
-        };
-        filters.push(equal_to(name, attribute, map)?);
-    }
-    if filters.is_empty() {
-        return Ok(None);
-    }
-    let filter = Filter::or(filters);
-    if filter.within_limits() {
-        Ok(Some(filter))
-    } else {
-        Err(too_many())
-    }
-}
-
-/// A value that is listed is known by its `value` if it has one, else by all that is given of it.
-fn equal_to(name: &str, attribute: &'static Attribute, map: Map<String, Json>) -> Result<Filter> {
-    let mut given = canonical_map(attribute.sub_attributes, &format!("{name}."), map)?;
-    if let Some(value) = given.remove("value") {
-        given = Map::from_iter([("value".to_owned(), value)]);
-    }
-    let conditions: Vec<_> = given
-        .into_iter()
-        .map(|(sub, value)| Filter::compare(AttributePath::core(sub), Operator::Eq, value.into()))
-        .collect();
-    if conditions.is_empty() {
-        Err(Refusal::value(format!(
-            "a value of {name} to remove must say which one it is: give its value."
-        )))
-    } else {
-        Ok(Filter::and(conditions))
     }
 }
 

@@ -52,7 +52,8 @@ fn split_urn<'a>(resource: &'static ResourceType, text: &'a str) -> (&'a str, &'
             }
         }
     }
-    text.rsplit_once(':').unwrap_or(("", text))
+    let unknown = text.rsplit_once(':').filter(|(_, name)| !name.is_empty());
+    unknown.unwrap_or(("", text))
 }
 
 /// Parses a PATCH path.

@@ -28,7 +28,8 @@ pub enum Quirk {
     ForeignSchemas,
     /// `schemas`, `meta`, `groups` and the resource's own `id` inside the value of a PATCH without path. Okta.
     ReadOnlyInValue,
-    /// add and replace on a value filter without a match make the value. Entra ID (scim-for-keycloak 73).
+    /// On a value filter without a match, add and replace make the value and remove has nothing to do. Entra ID
+    /// (scim-for-keycloak 73).
     CreateOnNoMatch,
     /// `remove` with values takes away only those. Entra ID, JumpCloud (azure-docs 30826, SCIM-SDK 149).
     RemoveByValue,
@@ -111,7 +112,9 @@ fn patch_operation(
                 if quirks.has(Quirk::ForeignSchemas) {
                     *path = known_urn_prefix(path);
                 }
-                target = Some(path::parse(resource, path, quirks).ok());
+                if !path.eq_ignore_ascii_case(resource.schema.id) {
+                    target = Some(path::parse(resource, path, quirks).ok());
+                }
             }
             _ => {}
         }
@@ -141,6 +144,12 @@ fn pathless(resource: &'static ResourceType, map: Map<String, Json>, id: &str, q
             key
         };
         let Ok(found) = path::parse(resource, &key, quirks) else {
+            let value = match value {
+                Json::Object(map) if key.eq_ignore_ascii_case(resource.schema.id) => {
+                    Json::Object(pathless(resource, map, id, quirks))
+                }
+                other => other,
+            };
             canonical.insert(key, value);
             continue;
         };
@@ -209,12 +218,13 @@ pub fn booleans(attribute: &'static Attribute, value: Json) -> Json {
     }
 }
 
-/// `ManagerForms`: the manager's id, or a list of one manager, becomes an object; an empty id means none.
+/// `ManagerForms`: the manager's id, or a list of one manager, becomes an object; an empty id means none. A reference
+/// to the manager before is not kept beside a new id.
 fn manager(value: Json) -> Json {
     match value {
         Json::Array(mut list) if list.len() == 1 && !list[0].is_array() => manager(list.remove(0)),
         Json::String(id) if id.is_empty() => Json::Null,
-        Json::String(id) => json!({ "value": id }),
+        Json::String(id) => json!({ "value": id, "$ref": null }),
         Json::Object(map)
             if map
                 .iter()

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::scim::path;
 
-    fn check(name: &str, value: Json, expect: std::result::Result<Json, &str>) {
+    fn check(name: &str, value: &Json, expect: std::result::Result<Json, &str>) {
         let (_, target) = path::resolve(&USER, name).unwrap();
         let identity_proto::schema::Target::Attribute(attribute, sub) = target else {
             panic!("{name}")
@@ -133,31 +133,31 @@ mod tests {
 
     #[test]
     fn values_take_the_schemas_form() {
-        check("title", json!("x"), Ok(json!("x")));
-        check("title", json!(""), Ok(json!("")));
-        check("title", json!(null), Ok(json!(null)));
-        check("emails", json!([]), Ok(json!(null)));
-        check("emails", json!([{}, {"junk": 1}]), Ok(json!(null)));
+        check("title", &json!("x"), Ok(json!("x")));
+        check("title", &json!(""), Ok(json!("")));
+        check("title", &json!(null), Ok(json!(null)));
+        check("emails", &json!([]), Ok(json!(null)));
+        check("emails", &json!([{}, {"junk": 1}]), Ok(json!(null)));
         check(
             "emails",
-            json!([{"VALUE": "a", "Type": null}]),
+            &json!([{"VALUE": "a", "Type": null}]),
             Ok(json!([{"value": "a"}])),
         );
         check(
             "name",
-            json!({"GIVENNAME": "a", "junk": 1, "familyName": null}),
+            &json!({"GIVENNAME": "a", "junk": 1, "familyName": null}),
             Ok(json!({"givenName": "a"})),
         );
-        check("name", json!({"familyName": null}), Ok(json!(null)));
+        check("name", &json!({"familyName": null}), Ok(json!(null)));
         check(
             "x509Certificates",
-            json!([{"value": "AQI="}]),
+            &json!([{"value": "AQI="}]),
             Ok(json!([{"value": "AQI="}])),
         );
         let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
         check(
             manager,
-            json!({"value": "1", "$REF": "../Users/1", "displayName": "read-only"}),
+            &json!({"value": "1", "$REF": "../Users/1", "displayName": "read-only"}),
             Ok(json!({"value": "1", "$ref": "../Users/1"})),
         );
     }
@@ -166,50 +166,50 @@ mod tests {
     fn wrong_types_are_named() {
         check(
             "active",
-            json!("true"),
+            &json!("true"),
             Err("active must be true or false, not a string."),
         );
-        check("title", json!(5), Err("title must be a string, not a number."));
-        check("title", json!(["x"]), Err("title must be a string, not a list."));
-        check("name", json!("x"), Err("name must be an object, not a string."));
+        check("title", &json!(5), Err("title must be a string, not a number."));
+        check("title", &json!(["x"]), Err("title must be a string, not a list."));
+        check("name", &json!("x"), Err("name must be an object, not a string."));
         check(
             "emails",
-            json!("x"),
+            &json!("x"),
             Err("emails must be a list of values, not a string."),
         );
         check(
             "emails",
-            json!({"value": "x"}),
+            &json!({"value": "x"}),
             Err("emails must be a list of values, not an object."),
         );
         check(
             "emails",
-            json!(["x"]),
+            &json!(["x"]),
             Err("each value of emails must be an object, not a string."),
         );
         check(
             "emails",
-            json!([[]]),
+            &json!([[]]),
             Err("each value of emails must be an object, not a list."),
         );
         check(
             "emails",
-            json!([null]),
+            &json!([null]),
             Err("each value of emails must be an object, not null."),
         );
         check(
             "emails",
-            json!([{"value": {}}]),
+            &json!([{"value": {}}]),
             Err("emails.value must be a string, not an object."),
         );
         check(
             "emails",
-            json!([{"primary": 1}]),
+            &json!([{"primary": 1}]),
             Err("emails.primary must be true or false, not a number."),
         );
         check(
             "x509Certificates",
-            json!([{"value": "no!"}]),
+            &json!([{"value": "no!"}]),
             Err("x509Certificates.value must be a string of base64."),
         );
     }

@@ -1,0 +1,222 @@
+//! A core that knows two tokens and one user, remembers what it was asked, and fails on demand.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use identity_proto::identity::v1::credential_service_server::{CredentialService, CredentialServiceServer};
+use identity_proto::identity::v1::tenant::Profile;
+use identity_proto::identity::v1::user_service_server::{UserService, UserServiceServer};
+use identity_proto::identity::v1::{
+    AuthenticateRequest, AuthenticateResponse, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
+    DeleteUserRequest, ErrorReason, GetUserRequest, ListTokensRequest, ListTokensResponse, ListUsersRequest,
+    ListUsersResponse, Meta, PatchUserRequest, RevokeTokenRequest, Token, UpdateUserRequest, User,
+};
+use identity_proto::{CREDENTIAL_METADATA, credential, status};
+use runtime::{Secret, ServiceKeys};
+use tokio::net::TcpListener;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Response, Status};
+
+pub const SERVICE_KEY: &str = "the-edges-service-key";
+pub const USER_ID: &str = "2819c223-7f76-453a-919d-413861904646";
+pub const VERSION: i64 = 7;
+
+/// What the core was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    Authenticate,
+    Get(GetUserRequest),
+    List(ListUsersRequest),
+    Create(CreateUserRequest),
+    Update(UpdateUserRequest),
+    Patch(PatchUserRequest),
+    Delete(DeleteUserRequest),
+}
+
+#[derive(Default)]
+struct State {
+    asked: Vec<Asked>,
+    failure: Option<Status>,
+    hangs: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct FakeCore(Arc<Mutex<State>>);
+
+/// A token that may read and write.
+pub fn writer() -> String {
+    credential::token([1; 32])
+}
+
+/// A token that may only read, of a strict tenant.
+pub fn reader() -> String {
+    credential::token([2; 32])
+}
+
+pub fn user() -> User {
+    User {
+        id: USER_ID.to_owned(),
+        user_name: "ann".to_owned(),
+        display_name: Some("Ann".to_owned()),
+        active: Some(true),
+        meta: Some(Meta {
+            version: VERSION,
+            ..Meta::default()
+        }),
+        ..User::default()
+    }
+}
+
+impl FakeCore {
+    /// Starts serving and says where.
+    pub async fn start(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = runtime::grpc::server()
+            .add_service(UserServiceServer::new(self.clone()))
+            .add_service(CredentialServiceServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener)));
+        url
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// What was asked since the last time.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    /// Lets every call about users fail from now on.
+    pub fn fail(&self, code: Code, reason: ErrorReason, message: &str) {
+        self.fail_with(status::status(code, reason, message, [], None));
+    }
+
+    pub fn fail_with(&self, status: Status) {
+        self.state().failure = Some(status);
+    }
+
+    /// Lets calls about users wait for ever from now on.
+    pub fn hang(&self) {
+        self.state().hangs = true;
+    }
+
+    async fn call(&self, metadata: &MetadataMap, asked: Asked) -> Result<(), Status> {
+        authenticate(metadata)?;
+        let (failure, hangs) = {
+            let mut state = self.state();
+            state.asked.push(asked);
+            (state.failure.clone(), state.hangs)
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn known(id: &str) -> Result<(), Status> {
+        if id == USER_ID {
+            return Ok(());
+        }
+        Err(status::status(
+            Code::NotFound,
+            ErrorReason::NotFound,
+            "no such user",
+            [],
+            None,
+        ))
+    }
+}
+
+fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> {
+    let refused = |reason| status::status(Code::Unauthenticated, reason, "refused", [], None);
+    let keys = Secret::new(format!("edge:edge:{SERVICE_KEY}"));
+    let keys = ServiceKeys::parse("SERVICE_KEYS", &keys, &["edge"]).unwrap();
+    keys.authenticate(metadata)
+        .ok_or_else(|| refused(ErrorReason::ServiceKeyInvalid))?;
+    let given = metadata.get(CREDENTIAL_METADATA).unwrap().to_str().unwrap();
+    let is = |token: String| {
+        let hash = credential::hash(&token).map(|byte| format!("{byte:02x}"));
+        given == hash.concat()
+    };
+    let (scopes, profile): (&[&str], _) = match () {
+        () if is(writer()) => (&["scim.read", "scim.write"], Profile::Interop),
+        () if is(reader()) => (&["scim.read"], Profile::Strict),
+        () => return Err(refused(ErrorReason::CredentialInvalid)),
+    };
+    Ok(AuthenticateResponse {
+        tenant_id: "t".to_owned(),
+        credential_id: "c".to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        profile: profile.into(),
+    })
+}
+
+#[tonic::async_trait]
+impl CredentialService for FakeCore {
+    async fn create_token(&self, _: Request<CreateTokenRequest>) -> Result<Response<CreateTokenResponse>, Status> {
+        Err(Status::unimplemented("not the edge's"))
+    }
+
+    async fn list_tokens(&self, _: Request<ListTokensRequest>) -> Result<Response<ListTokensResponse>, Status> {
+        Err(Status::unimplemented("not the edge's"))
+    }
+
+    async fn revoke_token(&self, _: Request<RevokeTokenRequest>) -> Result<Response<Token>, Status> {
+        Err(Status::unimplemented("not the edge's"))
+    }
+
+    async fn authenticate(
+        &self,
+        request: Request<AuthenticateRequest>,
+    ) -> Result<Response<AuthenticateResponse>, Status> {
+        self.state().asked.push(Asked::Authenticate);
+        authenticate(request.metadata()).map(Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl UserService for FakeCore {
+    async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let id = message.id.clone();
+        self.call(&metadata, Asked::Get(message)).await?;
+        Self::known(&id)?;
+        Ok(Response::new(user()))
+    }
+
+    async fn list_users(&self, request: Request<ListUsersRequest>) -> Result<Response<ListUsersResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let users = if message.count_only { vec![] } else { vec![user()] };
+        self.call(&metadata, Asked::List(message)).await?;
+        Ok(Response::new(ListUsersResponse {
+            users,
+            total_size: 1,
+            ..ListUsersResponse::default()
+        }))
+    }
+
+    async fn create_user(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        self.call(&metadata, Asked::Create(message)).await?;
+        Ok(Response::new(user()))
+    }
+
+    async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        self.call(&metadata, Asked::Update(message)).await?;
+        Ok(Response::new(user()))
+    }
+
+    async fn patch_user(&self, request: Request<PatchUserRequest>) -> Result<Response<User>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        self.call(&metadata, Asked::Patch(message)).await?;
+        Ok(Response::new(user()))
+    }
+
+    async fn delete_user(&self, request: Request<DeleteUserRequest>) -> Result<Response<()>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        self.call(&metadata, Asked::Delete(message)).await?;
+        Ok(Response::new(()))
+    }
+}
