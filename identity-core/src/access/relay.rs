@@ -84,7 +84,9 @@ async fn keep_applied(system: PgPool, mut current: CurrentLink, wake: Wake) {
 
 /// Gives a round up after [`PATIENCE`].
 pub(super) async fn within<T>(round: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(PATIENCE, round).await.unwrap_or_else(|_| Err("no answer in time".into()))
+    tokio::time::timeout(PATIENCE, round)
+        .await
+        .unwrap_or_else(|_| Err("no answer in time".into()))
 }
 
 /// Waits for a link; `None` once there can be no more.
