@@ -142,7 +142,8 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
 /// To standard error, whether or not anybody listens to the logs: installing is never silent.
 fn say(line: &str) {
     // Nobody reads standard error: nothing to be done about it.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    // The line before may be a step that waits for its end.
+    let _ = writeln!(std::io::stderr(), "\n{line}");
 }
 
 #[cfg(test)]

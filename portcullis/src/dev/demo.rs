@@ -73,8 +73,7 @@ async fn tenant(system: &System) -> Result<Tenant, Failure> {
     }
 }
 
-/// Whether the stored token is one of this database's and not revoked. An expired one is listed, and replaced when it
-/// was revoked or removed: a year is longer than a demo.
+/// Whether the stored token is one of this database's and not revoked.
 async fn works(system: &System, tenant: &str, id: &str) -> Result<bool, Failure> {
     let request = ListTokensRequest {
         tenant: tenant.to_owned(),

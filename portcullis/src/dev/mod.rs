@@ -101,10 +101,15 @@ async fn up(
     let secrets = Secrets::of(home)?;
     let database_url = postgres(home, options, children, &steps).await?;
     let redis_url = redis(home, options, children, &steps).await?;
-    let database = Secret::new(&*database_url);
-    steps
-        .step("migrating the database", identity_core::migrate(&database))
-        .await?;
+    let migrating = async {
+        let migrated = identity_core::migrate(&Secret::new(&*database_url)).await;
+        migrated.map_err(|error| {
+            Failure::refused(format!(
+                "{error:#}; if another version of this program made the data, --fresh removes them and starts over"
+            ))
+        })
+    };
+    steps.step("migrating the database", migrating).await?;
 
     let services = Services::new(home, &secrets, &database_url, &redis_url, listeners)?;
     let addresses = services.addresses();
