@@ -1,5 +1,7 @@
 //! Logs: structured, to standard error, filtered by `RUST_LOG`.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
