@@ -1,1 +1,22 @@
+//! The whole system, from outside.
 
+mod access_ends;
+mod bad_input;
+mod faults;
+mod identity_client;
+mod invariants;
+mod traces;
+mod walk;
+
+use e2e::System;
+use e2e::system::Place;
+
+const PLACE: Place = Place {
+    binary: env!("CARGO_BIN_EXE_portcullis-under-test"),
+    scratch: env!("CARGO_TARGET_TMPDIR"),
+};
+
+/// The system that the tests of this process share.
+fn system() -> &'static System {
+    System::shared(PLACE)
+}

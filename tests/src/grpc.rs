@@ -1,0 +1,77 @@
+//! The internal services' interfaces, with the service key on every call.
+
+use std::time::Duration;
+
+use identity_proto::identity::v1::access_service_client::AccessServiceClient;
+use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
+use identity_proto::identity::v1::user_service_client::UserServiceClient;
+use identity_proto::session::v1::session_service_client::SessionServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::system::Description;
+
+/// A connection that carries the service key.
+pub type Connection = InterceptedService<Channel, ServiceKey>;
+
+/// Puts `authorization: Bearer <key>` on every request.
+#[derive(Clone)]
+pub struct ServiceKey(MetadataValue<Ascii>);
+
+impl Interceptor for ServiceKey {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// Clients of all services.
+#[derive(Clone)]
+pub struct Grpc {
+    core: Connection,
+    sessions: Connection,
+}
+
+impl Grpc {
+    pub(crate) fn new(description: &Description) -> Self {
+        Grpc {
+            core: connect(&description.identity_grpc, &description.service_key),
+            sessions: connect(&description.session_grpc, &description.service_key),
+        }
+    }
+
+    pub fn tenants(&self) -> TenantServiceClient<Connection> {
+        TenantServiceClient::new(self.core.clone())
+    }
+
+    pub fn credentials(&self) -> CredentialServiceClient<Connection> {
+        CredentialServiceClient::new(self.core.clone())
+    }
+
+    pub fn users(&self) -> UserServiceClient<Connection> {
+        UserServiceClient::new(self.core.clone())
+    }
+
+    pub fn access(&self) -> AccessServiceClient<Connection> {
+        AccessServiceClient::new(self.core.clone())
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<Connection> {
+        SessionServiceClient::new(self.sessions.clone())
+    }
+}
+
+/// A lazy connection to `url`, with `key` on every call.
+pub fn connect(url: &str, key: &str) -> Connection {
+    let endpoint = Endpoint::from_shared(url.to_owned()).expect("dev.json holds URLs");
+    let channel = endpoint
+        .tcp_nodelay(true)
+        .timeout(Duration::from_secs(10))
+        .connect_lazy();
+    let key = format!("Bearer {key}").parse().expect("a service key is printable");
+    InterceptedService::new(channel, ServiceKey(key))
+}
