@@ -22,11 +22,11 @@ pub async fn send(base: &str, method: &str, target: &str, headers: &[(&str, &str
         .strip_prefix("http://")
         .and_then(|rest| rest.split('/').next())
         .expect("an http URL");
-    let lines: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    let request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request += &[name, ": ", value, "\r\n"].concat();
+    }
+    request += "\r\n";
     tokio::time::timeout(LIMIT, exchange(host, &request))
         .await
         .expect("an answer in time")
