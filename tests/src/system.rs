@@ -62,6 +62,8 @@ pub struct System {
     data_dir: PathBuf,
     description: Description,
     dev: Option<Child>,
+    /// Whether it was started here.
+    is_ours: bool,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -93,6 +95,7 @@ impl System {
             data_dir,
             description,
             dev: Some(dev),
+            is_ours: true,
             environment,
         }
     }
@@ -105,6 +108,7 @@ impl System {
             data_dir,
             description,
             dev: None,
+            is_ours: false,
             environment: Vec::new(),
         }
     }
@@ -173,8 +177,8 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
-        if self.dev.is_some() {
-            self.stop();
+        self.stop();
+        if self.is_ours {
             remove(&self.data_dir);
         }
     }
