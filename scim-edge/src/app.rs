@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use http::HeaderName;
 use http::header::{ACCEPT, AUTHORIZATION};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::core::Core;
 use crate::error::Error;
 use crate::extract::list_header;
-use crate::resources::{discovery, users};
+use crate::resources::{discovery, search, users};
 use crate::respond;
 
 /// Where SCIM is served.
@@ -64,6 +64,8 @@ pub fn router(settings: Settings, core: Core) -> Router {
 /// Everything but health. Authentication stands in front of routing: no path is looked at before it.
 fn scim(edge: Arc<Edge>) -> Router {
     let router = Router::new();
+    let router = route(router, "/.search", post(search::search));
+    let router = route(router, "/Users/.search", post(search::search));
     let router = route(router, "/Users", get(users::list).post(users::create));
     let user = get(users::get)
         .put(users::replace)

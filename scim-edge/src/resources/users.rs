@@ -12,7 +12,7 @@ use identity_proto::identity::v1::{
 use identity_proto::schema::USER;
 
 use crate::app::Edge;
-use crate::auth::{Reader, Writer};
+use crate::auth::{Caller, Reader, Writer};
 use crate::core::{call, with_credential};
 use crate::error::Error;
 use crate::extract::{Base, Body, Id, list_header};
@@ -25,6 +25,11 @@ type Answer = Result<Response, Error>;
 
 /// GET /Users
 pub async fn list(State(edge): State<Arc<Edge>>, Reader(caller): Reader, query: Query, Base(base): Base) -> Answer {
+    found(&edge, &caller, &query, &base).await
+}
+
+/// The users that a query finds, wherever it came from.
+pub async fn found(edge: &Edge, caller: &Caller, query: &Query, base: &str) -> Answer {
     let page = query.page()?;
     let projection = query.projection(&USER)?;
     let filter = query
@@ -40,7 +45,7 @@ pub async fn list(State(edge): State<Arc<Edge>>, Reader(caller): Reader, query: 
     };
     let found = call(edge.core.users().list_users(with_credential(request, &caller.hash))).await?;
     let users = found.users.iter();
-    let resources = users.map(|one| projection.apply(user::render(one, &base))).collect();
+    let resources = users.map(|one| projection.apply(user::render(one, base))).collect();
     let body = list_response::render(resources, found.total_size, page.start_index);
     Ok(respond::json(StatusCode::OK, &body))
 }

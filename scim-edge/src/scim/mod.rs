@@ -14,6 +14,7 @@ pub mod path;
 pub mod projection;
 pub mod query;
 pub mod quirks;
+pub mod search;
 pub mod user;
 pub mod value;
 

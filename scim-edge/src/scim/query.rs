@@ -17,10 +17,10 @@ const MAX_START: i64 = 9_007_199_254_740_991;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     pub filter: Option<String>,
-    start_index: Option<String>,
-    count: Option<String>,
-    attributes: Option<String>,
-    excluded_attributes: Option<String>,
+    pub(super) start_index: Option<String>,
+    pub(super) count: Option<String>,
+    pub(super) attributes: Option<String>,
+    pub(super) excluded_attributes: Option<String>,
 }
 
 /// Which part of the results is wanted.

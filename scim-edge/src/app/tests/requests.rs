@@ -18,6 +18,8 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
         (USERS, "GET,HEAD,POST"),
         ("/scim/v2/Users/", "GET,HEAD,POST"),
         (user.as_str(), "GET,HEAD,PUT,PATCH,DELETE"),
+        ("/scim/v2/.search", "POST"),
+        ("/scim/v2/Users/.search/", "POST"),
         ("/scim/v2/Schemas", "GET,HEAD"),
         ("/scim/v2/ServiceProviderConfig", "GET,HEAD"),
     ] {
@@ -26,7 +28,10 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
             let answer = edge
                 .send(method.as_str(), path, &[("x-http-method-override", "GET")], MINIMAL)
                 .await;
-            answer.check_error(405, None, path);
+            if *method != Method::HEAD {
+                answer.check_error(405, None, path);
+            }
+            assert_eq!(answer.status, 405, "{method} {path}");
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
         }
     }

@@ -190,6 +190,30 @@ async fn lists_are_filtered_paged_and_projected() {
 }
 
 #[tokio::test]
+async fn a_search_is_answered_as_the_same_query_in_a_url() {
+    let mut edge = Fixture::new().await;
+    edge.token = Some(reader());
+    let query = "?filter=userName+sw+%22a%22&startIndex=6&count=5&attributes=userName";
+    let expect = edge.get(&format!("/scim/v2/Users{query}")).await.json();
+    let asked = last_asked(&edge);
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "filter": "userName sw \"a\"", "startIndex": 6, "count": 5, "attributes": ["userName"],
+    });
+    for path in [
+        "/scim/v2/.search",
+        "/scim/v2/Users/.search",
+        "/scim/v2/Users/.search?count=x",
+    ] {
+        let answer = edge.send("POST", path, &[], body.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (200, expect.clone()), "{path}");
+        assert_eq!(last_asked(&edge), asked, "{path}");
+    }
+    let answer = edge.send("POST", "/scim/v2/Users/.search", &[], "{}").await;
+    answer.check_error(400, Some("invalidSyntax"), "no SearchRequest");
+}
+
+#[tokio::test]
 async fn projection_applies_to_writes_too() {
     let edge = Fixture::new().await;
     let operation = json!({"op": "remove", "path": "title"});
