@@ -102,6 +102,14 @@ CREATE FUNCTION move_user_access(of_tenant uuid, of_user uuid, new_state text) R
     RETURNING epoch
 $$;
 
+-- Ends every session of a user and leaves the state to whoever else changes it at the same moment.
+CREATE FUNCTION end_user_access(of_tenant uuid, of_user uuid) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    UPDATE user_access
+    SET epoch = next_epoch(epoch), changed_xid = pg_current_xact_id(), changed_at = clock_timestamp()
+    WHERE tenant_id = of_tenant AND user_id = of_user AND state <> 'deleted'
+    RETURNING epoch
+$$;
+
 -- The one place where a tenant's epoch moves.
 CREATE FUNCTION move_tenant_access(of_tenant uuid, new_state text) RETURNS bigint LANGUAGE sql VOLATILE AS $$
     INSERT INTO tenant_access AS access (tenant_id, epoch, state, changed_xid, changed_at)
@@ -126,13 +134,14 @@ CREATE TABLE outbox (
     sequence      bigint,                    -- per tenant, given by the relay over committed rows
     access_epoch  bigint,
     bucket        smallint,                  -- null with an access_epoch: every bucket
-    attempts      integer NOT NULL DEFAULT 0,
     claim         uuid,
     claimed_until timestamptz,
     applied_at    timestamptz,
     PRIMARY KEY (tenant_id, outbox_id)
 );
-CREATE INDEX outbox_unapplied ON outbox (created_at) WHERE access_epoch IS NOT NULL AND applied_at IS NULL;
+-- What waits for the relay: by tenant to be taken in turn, by age to be noticed when it waits too long.
+CREATE INDEX outbox_waiting ON outbox (tenant_id, outbox_id) WHERE access_epoch IS NOT NULL AND applied_at IS NULL;
+CREATE INDEX outbox_waiting_since ON outbox (created_at) WHERE access_epoch IS NOT NULL AND applied_at IS NULL;
 CREATE INDEX outbox_access ON outbox (tenant_id, user_id, access_epoch) WHERE access_epoch IS NOT NULL;
 
 -- How many sessions ended with an epoch, as the session service acknowledged it, bucket by bucket.
@@ -189,5 +198,4 @@ CREATE POLICY of_system ON access_prune TO portcullis_system USING (true);
 GRANT SELECT, INSERT, UPDATE ON tenant, tenant_access, credential, outbox, access_prune TO portcullis_system;
 GRANT SELECT, UPDATE ON access_bucket TO portcullis_system;
 GRANT SELECT ON user_access TO portcullis_system;
-GRANT DELETE ON users TO portcullis_system; -- deleting a tenant
-GRANT SELECT ON users TO portcullis_system;
+GRANT DELETE, SELECT (tenant_id, user_id) ON users TO portcullis_system; -- deleting a tenant

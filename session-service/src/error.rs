@@ -29,8 +29,9 @@ pub enum Error {
     Invalid(&'static str),
     #[error("the service key is missing or unknown")]
     ServiceKey,
-    #[error("this service key may not act for that tenant")]
-    OtherTenant,
+    /// Also what a key that is limited to other tenants is told.
+    #[error("there is no such tenant or user")]
+    NotFound,
     #[error("no random numbers are to be had")]
     Random,
 }
@@ -38,7 +39,7 @@ pub enum Error {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, why, wait) = match &error {
-            Error::Core(status) if reason(status).is_some() => return status.clone(),
+            Error::Core(status) if reason(status).is_some_and(callers) => return status.clone(),
             Error::Redis(_) | Error::Down | Error::Behind | Error::Core(_) => (
                 Code::Unavailable,
                 ErrorReason::Unavailable,
@@ -48,7 +49,7 @@ impl From<Error> for Status {
             Error::AccessChanged => (Code::FailedPrecondition, ErrorReason::LoginStale, None),
             Error::Invalid(_) => (Code::InvalidArgument, ErrorReason::InvalidValue, None),
             Error::ServiceKey => (Code::Unauthenticated, ErrorReason::ServiceKeyInvalid, None),
-            Error::OtherTenant => (Code::PermissionDenied, ErrorReason::MethodNotAllowed, None),
+            Error::NotFound => (Code::NotFound, ErrorReason::NotFound, None),
             Error::Random => (Code::Internal, ErrorReason::Internal, None),
         };
         match code {
@@ -62,4 +63,16 @@ impl From<Error> for Status {
         };
         status(code, why, message, [], wait)
     }
+}
+
+/// Whether a refusal of the core is about what the caller asked. The others are about this service's own standing with
+/// the core, and would mislead the caller.
+fn callers(reason: ErrorReason) -> bool {
+    !matches!(
+        reason,
+        ErrorReason::ServiceKeyInvalid
+            | ErrorReason::MethodNotAllowed
+            | ErrorReason::Internal
+            | ErrorReason::Unspecified
+    )
 }

@@ -38,7 +38,7 @@ fn cover(key: &ServiceKey, tenant: Uuid) -> Result<(), Error> {
     if key.covers(&tenant.to_string()) {
         Ok(())
     } else {
-        Err(Error::OtherTenant)
+        Err(Error::NotFound)
     }
 }
 
@@ -102,6 +102,9 @@ impl SessionService for Grpc {
             }
             None => return Err(Error::Invalid("give the login_token of BeginLogin, or the assertion_age").into()),
         };
+        if !request.tenant_id.is_empty() {
+            cover(&key, ids(&request.tenant_id, &request.tenant_id)?.0)?;
+        }
         let lifetime = request.lifetime.map(std::time::Duration::try_from).transpose();
         let new = NewSession {
             login: identity::CheckLoginRequest {

@@ -56,6 +56,30 @@ impl RedisLink {
             .await
     }
 
+    /// Runs a script on one bucket for each list of arguments, all in one round trip after making sure that it is loaded.
+    pub async fn run_each<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        bucket: u8,
+        calls: &[[&str; 4]],
+    ) -> Result<Vec<T>, Error> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.connection.clone();
+        self.guarded(async move { script.load_async(&mut connection).await })
+            .await?;
+        let mut pipe = redis::pipe();
+        for arguments in calls {
+            pipe.cmd("EVALSHA")
+                .arg(script.get_hash())
+                .arg(1)
+                .arg(identity_proto::access::prefix(bucket))
+                .arg(arguments);
+        }
+        self.pipe(&pipe).await
+    }
+
     /// Runs commands in one round trip.
     pub async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Error> {
         let mut connection = self.connection.clone();

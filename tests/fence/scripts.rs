@@ -271,7 +271,7 @@ impl Bench {
                 script
                     .arg(EPOCH_BASE + session.tenant_epoch)
                     .arg(EPOCH_BASE + session.user_epoch);
-                script.arg(login).arg(FUTURE_MS).arg(3_600_000).arg(cap);
+                script.arg(login).arg(3_600_000).arg(3_600_000).arg(cap);
                 Ok(read(&script.invoke::<Vec<Value>>(redis)?))
             }
             Call::Validate { id, user } => {

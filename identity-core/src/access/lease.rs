@@ -32,12 +32,13 @@ pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
 pub(super) async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
     let before = link.time().await?;
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
-        "SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
-                NOT EXISTS (
-                    SELECT FROM outbox AS o
-                    WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
-                      AND o.created_at < clock_timestamp() - interval '1 second'
-                      AND b.bucket = coalesce(o.bucket, b.bucket))
+        "WITH late AS MATERIALIZED (
+             SELECT DISTINCT bucket FROM outbox
+             WHERE access_epoch IS NOT NULL AND applied_at IS NULL
+               AND created_at NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '1 s'
+         )
+         SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
+                NOT EXISTS (SELECT FROM late WHERE coalesce(late.bucket, b.bucket) = b.bucket)
          FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
          WHERE NOT pg_is_in_recovery()",
     )

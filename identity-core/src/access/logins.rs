@@ -202,10 +202,11 @@ async fn read_by_token(store: &TenantStore, user: &UserRef, login: &Login) -> Re
     .map_err(database)
 }
 
+/// The time of a change is noted before its commit, and an age grows on its way here: two seconds are kept clear of both.
 async fn read_by_assertion(store: &TenantStore, user: &UserRef, age: Duration) -> Result<Option<LoginRow>, Error> {
     let (id, key) = named(user);
     sqlx::query_as(check_login!(
-        "greatest(t.changed_at, u.changed_at) < clock_timestamp() - make_interval(secs => $4)",
+        "greatest(t.changed_at, u.changed_at) < clock_timestamp() - make_interval(secs => $4) - interval '2 s'",
         "false"
     ))
     .bind(store.tenant())

@@ -119,24 +119,37 @@ pub(super) async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Fai
     Ok(i64::try_from(changes.len())?)
 }
 
-/// Takes waiting changes, the tenants in turn, and reads what the registers must become from the current row: a later
-/// change that overtook this one is never undone by it.
+/// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows what is taken, not what waits). A
+/// claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers must become from the
+/// current row: a later change that overtook this one is never undone by it.
 pub(super) async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Change>, sqlx::Error> {
     sqlx::query_as(
-        "WITH waiting AS MATERIALIZED (
-             SELECT tenant_id, outbox_id, row_number() OVER (PARTITION BY tenant_id ORDER BY outbox_id) AS turn
-             FROM outbox
-             WHERE access_epoch IS NOT NULL AND applied_at IS NULL
-               AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        "WITH RECURSIVE tenants AS (
+             (SELECT tenant_id FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL
+              ORDER BY tenant_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT o.tenant_id FROM outbox AS o
+                     WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL AND o.tenant_id > t.tenant_id
+                     ORDER BY o.tenant_id LIMIT 1)
+             FROM tenants AS t WHERE t.tenant_id IS NOT NULL
+         ), waiting AS MATERIALIZED (
+             SELECT turns.* FROM tenants AS t CROSS JOIN LATERAL (
+                 SELECT o.tenant_id, o.outbox_id, row_number() OVER (ORDER BY o.outbox_id) AS turn
+                 FROM outbox AS o
+                 WHERE o.tenant_id = t.tenant_id AND o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                   AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
+                 ORDER BY o.outbox_id LIMIT $2
+             ) AS turns
          ), picked AS (
              SELECT o.tenant_id, o.outbox_id
              FROM outbox AS o JOIN waiting USING (tenant_id, outbox_id)
-             WHERE o.applied_at IS NULL AND (o.claimed_until IS NULL OR o.claimed_until < clock_timestamp())
+             WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+               AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
              ORDER BY waiting.turn LIMIT $2
              FOR UPDATE OF o SKIP LOCKED
          ), claimed AS (
              UPDATE outbox AS o
-             SET claim = $1, claimed_until = clock_timestamp() + interval '2 seconds', attempts = o.attempts + 1
+             SET claim = $1, claimed_until = clock_timestamp() + interval '2 s'
              FROM picked WHERE o.tenant_id = picked.tenant_id AND o.outbox_id = picked.outbox_id
              RETURNING o.tenant_id, o.outbox_id, o.user_id, o.bucket, o.access_epoch
          )

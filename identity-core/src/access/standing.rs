@@ -30,11 +30,10 @@ struct StandingRow {
     pruned: i64,
 }
 
-/// Moves the epoch and leaves the state as it is. The answer depends on `change`, so that the function runs.
+/// Moves the epoch and leaves the state alone: a deactivation at the same moment must not be undone.
 const END: Mutation = Mutation::new(
     "change AS (
-         SELECT move_user_access(a.tenant_id, a.user_id, a.state) AS access_epoch
-         FROM user_access AS a WHERE a.tenant_id = $1 AND a.user_id = $2 AND a.state <> 'deleted'
+         SELECT ended.epoch AS access_epoch FROM end_user_access($1, $2) AS ended (epoch) WHERE ended.epoch IS NOT NULL
      )",
     "SELECT access_epoch FROM change",
 );
@@ -67,21 +66,18 @@ impl Access {
 
     /// Ends every session of a user, who may log in again.
     pub async fn end(&self, store: &TenantStore, user: Uuid) -> Result<Standing, Error> {
-        let before = self.standing(store, user).await?;
-        if before.state == AccessState::AccessDeleted {
-            return Err(Error::new(
-                ErrorReason::AccessEnded,
-                "the user is deleted: no session of it is left to end",
-            ));
-        }
-        let event = Event::access_ended(store.tenant(), user, before.state);
+        let event = Event::access_ended(store.tenant(), user);
         let moved: Option<(i64,)> = store
             .change(&END, event, |statement| statement)
             .await
             .map_err(database)?;
         self.wake.now();
-        moved.ok_or_else(|| Error::not_found("user"))?;
-        self.standing(store, user).await
+        let standing = self.standing(store, user).await?;
+        if moved.is_none() {
+            let message = "the user is deleted: no session of it is left to end";
+            return Err(Error::new(ErrorReason::AccessEnded, message));
+        }
+        Ok(standing)
     }
 
     /// Notes how many sessions of a bucket ended with an epoch. The highest count stands: an acknowledgement may come

@@ -52,11 +52,11 @@ impl Event {
         Self::new(tenant, Some(id), "prov:delete", payload)
     }
 
-    /// All sessions of a user were ended without a change of the user, whose access stays in `state`.
-    pub(crate) fn access_ended(tenant: Uuid, id: Uuid, state: AccessState) -> Self {
+    /// All sessions of a user were ended without a change of the user.
+    pub(crate) fn access_ended(tenant: Uuid, id: Uuid) -> Self {
         let payload = Payload::AccessChanged(proto::AccessChanged {
             user_id: id.to_string(),
-            access: Some(to(state)),
+            access: None,
         });
         Self::new(tenant, Some(id), "access:ended", payload)
     }

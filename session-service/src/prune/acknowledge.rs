@@ -48,7 +48,12 @@ async fn round(prune: &Prune) -> Result<(), Error> {
     let waiting: Vec<Vec<String>> = prune.redis.pipe(&pipe).await?;
     for (bucket, endings) in buckets().zip(waiting) {
         for ending in endings {
-            send(prune, bucket, &ending).await?;
+            match send(prune, bucket, &ending).await {
+                Err(Error::Core(status)) => {
+                    tracing::debug!(ending, %status, "not acknowledged yet");
+                }
+                sent => sent?,
+            }
         }
     }
     Ok(())

@@ -50,14 +50,7 @@ impl Prune {
             let mut pipe = redis::pipe();
             pipe.zrangebylex_limit(&index, &from, &end, 0, USERS_AT_ONCE);
             let (owners,): (Vec<String>,) = self.redis.pipe(&pipe).await?;
-            for owner in &owners {
-                if let Some((_, user)) = owner.split_once(':') {
-                    pruned += self
-                        .redis
-                        .run::<i64>(&PRUNE, bucket, &[tenant, user, "", epoch])
-                        .await?;
-                }
-            }
+            pruned += self.users(bucket, &owners, epoch).await?;
             match owners.last() {
                 Some(last) => from = format!("({last}"),
                 None => return Ok(pruned),
@@ -65,8 +58,15 @@ impl Prune {
         }
     }
 
-    /// Ends what the registers say is over, for one user.
-    async fn by_registers(&self, bucket: u8, tenant: &str, user: &str) -> Result<i64, Error> {
-        self.redis.run(&PRUNE, bucket, &[tenant, user, "", ""]).await
+    /// Ends, for these `tenant:user`, what is below the tenant's epoch, or what the registers say is over if it is
+    /// empty. One round trip.
+    async fn users(&self, bucket: u8, owners: &[String], tenant_epoch: &str) -> Result<i64, Error> {
+        let calls: Vec<[&str; 4]> = owners
+            .iter()
+            .filter_map(|owner| owner.split_once(':'))
+            .map(|(tenant, user)| [tenant, user, "", tenant_epoch])
+            .collect();
+        let pruned: Vec<i64> = self.redis.run_each(&PRUNE, bucket, &calls).await?;
+        Ok(pruned.iter().sum())
     }
 }

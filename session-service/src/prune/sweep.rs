@@ -21,10 +21,7 @@ pub(super) async fn sweep(prune: Prune) {
             match bucket_round(&prune, bucket).await {
                 Ok(0) => {}
                 Ok(sessions) => tracing::info!(bucket, sessions, "swept"),
-                Err(error) => {
-                    tracing::debug!(bucket, error = &error as &dyn std::error::Error, "not swept");
-                    break;
-                }
+                Err(error) => tracing::debug!(bucket, error = &error as &dyn std::error::Error, "not swept"),
             }
         }
     }
@@ -38,9 +35,7 @@ async fn bucket_round(prune: &Prune, bucket: u8) -> Result<i64, Error> {
         let mut pipe = redis::pipe();
         pipe.zrangebylex_limit(&index, &from, "+", 0, USERS_AT_ONCE);
         let (owners,): (Vec<String>,) = prune.redis.pipe(&pipe).await?;
-        for (tenant, user) in owners.iter().filter_map(|owner| owner.split_once(':')) {
-            swept += prune.by_registers(bucket, tenant, user).await?;
-        }
+        swept += prune.users(bucket, &owners, "").await?;
         match owners.last() {
             Some(last) => from = format!("({last}"),
             None => return Ok(swept),

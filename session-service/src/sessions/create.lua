@@ -1,8 +1,8 @@
 -- Creates a session, if access is as the login was checked against.
 --
 -- KEYS[1]  the bucket's prefix
--- ARGV     1 tenant, 2 user, 3 session id, 4 tenant epoch, 5 user epoch, 6 jti of the login, 7 when that login expires
---          (ms), 8 the session's lifetime (ms), 9 how many sessions a user may have
+-- ARGV     1 tenant, 2 user, 3 session id, 4 tenant epoch, 5 user epoch, 6 jti of the login, 7 for how long a login is
+--          remembered (ms), 8 the session's lifetime (ms), 9 how many sessions a user may have
 -- Returns  {'later'}  no lease, or a register that is blank or behind: nobody can know now
 --          {'ended'}  access changed since the login was checked
 --          {'used'}   a session was already created with this login
@@ -31,7 +31,7 @@ for _, verdict in ipairs({ check('t:' .. tenant, ARGV[4]), check('u:' .. owner, 
   end
 end
 
-if not redis.call('SET', prefix .. ':jti:' .. ARGV[6], '1', 'NX', 'PXAT', ARGV[7]) then
+if not redis.call('SET', prefix .. ':jti:' .. ARGV[6], '1', 'NX', 'PX', ARGV[7]) then
   return { 'used' }
 end
 
@@ -43,7 +43,15 @@ redis.call('HSET', session, 'te', ARGV[4], 'ue', ARGV[5], 'at', now, 'exp', expi
 redis.call('PEXPIREAT', session, expires)
 redis.call('ZADD', owned, now, id)
 redis.call('ZADD', prefix .. ':users', 0, owner)
-local surplus = redis.call('ZCARD', owned) - tonumber(ARGV[9])
+local cap = tonumber(ARGV[9])
+if redis.call('ZCARD', owned) > cap then
+  for _, known in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
+    if redis.call('EXISTS', prefix .. ':s:' .. known) == 0 then -- it expired
+      redis.call('ZREM', owned, known)
+    end
+  end
+end
+local surplus = redis.call('ZCARD', owned) - cap
 if surplus > 0 then
   for _, oldest in ipairs(redis.call('ZRANGE', owned, 0, surplus - 1)) do
     redis.call('DEL', prefix .. ':s:' .. oldest)

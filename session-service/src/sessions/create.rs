@@ -2,22 +2,29 @@
 //! session if the registers still say so.
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use identity_proto::access::bucket;
+use identity_proto::identity::v1::check_login_request::Begun;
 use identity_proto::identity::v1::{AccessState, CheckLoginRequest, CheckLoginResponse, Epochs};
 use redis::{Script, Value};
+use tonic::Status;
 use uuid::Uuid;
 
 use super::{Session, Sessions, hex, unknown_answer};
 use crate::error::Error;
 use crate::token::issue;
 
+static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
 static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("create.lua")));
 
 /// How long a session lives if nobody says otherwise.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(12);
 /// How long a session may live.
 const MAX_LIFETIME: Duration = Duration::from_hours(30 * 24);
+
+/// For how long Redis remembers a login, by its own clock: longer than PostgreSQL lets one live.
+const REMEMBER_MS: &str = "900000";
 
 /// What a session is made from.
 pub struct NewSession {
@@ -36,16 +43,18 @@ impl Sessions {
     /// before the registers are there.
     pub async fn create(
         &self,
-        new: NewSession,
+        mut new: NewSession,
         may: impl Fn(Uuid) -> Result<(), Error> + Send + Sync,
     ) -> Result<Created, Error> {
         let lifetime = new.lifetime.unwrap_or(DEFAULT_LIFETIME);
         if lifetime.is_zero() || lifetime > MAX_LIFETIME {
             return Err(Error::Invalid("a session's lifetime is between 1 ms and 30 days"));
         }
+        let begun = Instant::now();
         match self.try_create(&new.login, lifetime, &may).await {
             Err(Error::Behind) => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                age(&mut new.login, begun.elapsed());
                 self.try_create(&new.login, lifetime, &may).await
             }
             answer => answer,
@@ -61,50 +70,65 @@ impl Sessions {
         let checked = self.core.check_login(login.clone()).await?;
         let (tenant, user, epochs) = read(&checked)?;
         may(tenant)?;
+        self.claim(tenant, user, &checked.jti).await?;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| Error::Random)?;
         let (token, locator) = issue(tenant, user, random);
-
-        let expire = checked.expire_time.unwrap_or_default();
         let arguments = [
-            hex(tenant),
-            hex(user),
-            locator.id.clone(),
-            epochs.tenant_epoch.to_string(),
-            epochs.user_epoch.to_string(),
-            checked.jti,
-            (expire.seconds * 1_000 + i64::from(expire.nanos) / 1_000_000).to_string(),
-            lifetime.as_millis().to_string(),
-            self.cap.to_string(),
+            &*hex(tenant),
+            &*hex(user),
+            &*locator.id,
+            &*epochs.tenant_epoch.to_string(),
+            &*epochs.user_epoch.to_string(),
+            &*checked.jti,
+            REMEMBER_MS,
+            &*lifetime.as_millis().to_string(),
+            &*self.cap.to_string(),
         ];
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (verdict, times): (String, Vec<i64>) = split(
-            self.redis
-                .run::<Vec<Value>>(&CREATE, locator.bucket, &arguments)
-                .await?,
-        )?;
+        let answer: Vec<Value> = self.redis.run(&CREATE, locator.bucket, &arguments).await?;
+        let (verdict, times) = split(answer)?;
         match (verdict.as_str(), times.as_slice()) {
-            ("ok", &[created, expires]) => Ok(Created {
-                token,
-                session: Session {
+            ("ok", &[created, expires]) => {
+                let session = Session {
                     tenant,
                     user,
                     id: locator.id,
                     created,
                     expires,
-                },
-            }),
+                };
+                Ok(Created { token, session })
+            }
             ("later", _) => Err(Error::Behind),
             ("ended", _) => Err(Error::AccessChanged),
             ("used", _) => Err(Error::LoginUsed),
             _ => Err(unknown_answer()),
         }
     }
+
+    /// Binds the login to this user: the create script sees the user's bucket only, and must not serve two users.
+    async fn claim(&self, tenant: Uuid, user: Uuid, jti: &str) -> Result<(), Error> {
+        let login: Uuid = jti
+            .parse()
+            .map_err(|_| Error::Core(Status::internal("the core gave no jti")))?;
+        let arguments = [jti, &*hex(user), REMEMBER_MS];
+        match self.redis.run::<i64>(&CLAIM, bucket(tenant, login), &arguments).await? {
+            1 => Ok(()),
+            _ => Err(Error::LoginUsed),
+        }
+    }
+}
+
+/// An assertion grows older while it is tried.
+fn age(login: &mut CheckLoginRequest, by: Duration) {
+    if let Some(Begun::AssertionAge(age)) = &mut login.begun {
+        let older = Duration::try_from(*age).unwrap_or_default() + by;
+        *age = older.try_into().unwrap_or(*age);
+    }
 }
 
 /// The core answers only for active users; that is checked again, since everything rests on it.
 fn read(checked: &CheckLoginResponse) -> Result<(Uuid, Uuid, Epochs), Error> {
-    let foreign = |_| Error::Core(tonic::Status::internal("the core named no user"));
+    let foreign = |_| Error::Core(Status::internal("the core named no user"));
     let tenant = checked.tenant_id.parse().map_err(foreign)?;
     let user = checked.user_id.parse().map_err(foreign)?;
     let epochs = checked.epochs.unwrap_or_default();

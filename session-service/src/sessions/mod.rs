@@ -5,7 +5,8 @@
 //! | `{b7}:s:<id>` | a session: `te`, `ue` the epochs that it was created under, `at`, `exp` in ms; expires by itself |
 //! | `{b7}:us:<tenant>:<user>` | sorted set of the user's session ids, by creation |
 //! | `{b7}:users` | sorted set (score 0) of `<tenant>:<user>` that may have sessions, for the sweep |
-//! | `{b7}:jti:<jti>` | a login that became a session; expires with the login |
+//! | `{b7}:login:<jti>` | in the login's own bucket: the user that it was first used for |
+//! | `{b7}:jti:<jti>` | in the user's bucket: a login that became a session |
 //! | `{b7}:pruned:<tenant>:<user>:<epoch>`, `{b7}:acks` | counts of ended sessions, and which are yet to be acknowledged |
 
 mod create;

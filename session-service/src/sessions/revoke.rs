@@ -1,23 +1,19 @@
 //! The end of one session: a log-out. As durable as Redis.
 
-use identity_proto::access::prefix;
+use std::sync::LazyLock;
+
+use redis::Script;
 
 use super::{Sessions, hex};
 use crate::error::Error;
 use crate::token::Locator;
 
+static REVOKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("revoke.lua")));
+
 impl Sessions {
-    /// Deletes one session; answers whether there was one.
+    /// Deletes one session; answers whether the user had it.
     pub async fn revoke(&self, session: &Locator) -> Result<bool, Error> {
-        let prefix = prefix(session.bucket);
-        let mut pipe = redis::pipe();
-        pipe.del(format!("{prefix}:s:{}", session.id));
-        pipe.zrem(
-            format!("{prefix}:us:{}:{}", hex(session.tenant), hex(session.user)),
-            &session.id,
-        )
-        .ignore();
-        let (deleted,): (i64,) = self.redis.pipe(&pipe).await?;
-        Ok(deleted > 0)
+        let arguments = [&*hex(session.tenant), &*hex(session.user), &*session.id];
+        Ok(self.redis.run::<i64>(&REVOKE, session.bucket, &arguments).await? > 0)
     }
 }

@@ -2,24 +2,35 @@
 --
 -- KEYS[1]  the bucket's prefix
 -- ARGV     1 tenant, 2 user, 3 session id
--- Returns  {'unknown'}  no such session
+-- Returns  {'unknown'}  no such session, and access did not end
 --          {'valid', expires (ms)}
 --          {'ended'} / {'tenant'}  the user's / the tenant's access ended
 --          {'ask', tenant epoch, user epoch, expires (ms)}  a register is blank or behind, or the lease lapsed: compare
 --                                                           these epochs with the core's
 local prefix, tenant, user = KEYS[1], ARGV[1], ARGV[2]
 local session = redis.call('HMGET', prefix .. ':s:' .. ARGV[3], 'te', 'ue', 'exp')
+local gen = redis.call('GET', prefix .. ':gen')
+local function register_of(name)
+  return gen and redis.call('GET', prefix .. ':r:' .. gen .. ':' .. name)
+end
+
 if not session[1] then
-  return { 'unknown' }
+  -- It may have been pruned already: say why, if the registers know.
+  local function over(register)
+    return register and string.sub(register, -2) ~= ':a'
+  end
+  if over(register_of('t:' .. tenant)) then
+    return { 'tenant' }
+  end
+  return { over(register_of('u:' .. tenant .. ':' .. user)) and 'ended' or 'unknown' }
 end
 local ask = { 'ask', session[1], session[2], tonumber(session[3]) }
-local gen = redis.call('GET', prefix .. ':gen')
 if not gen or redis.call('EXISTS', prefix .. ':lease') == 0 then
   return ask
 end
 
 local function check(name, epoch, ended)
-  local register = redis.call('GET', prefix .. ':r:' .. gen .. ':' .. name)
+  local register = register_of(name)
   if not register then
     return 'ask'
   end

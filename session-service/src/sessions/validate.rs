@@ -3,7 +3,8 @@
 
 use std::sync::LazyLock;
 
-use identity_proto::identity::v1::{AccessState, Epochs};
+use identity_proto::identity::v1::{AccessState, Epochs, ErrorReason};
+use identity_proto::status::reason;
 use redis::{Script, Value};
 use uuid::Uuid;
 
@@ -64,8 +65,11 @@ impl Sessions {
         let &[tenant_epoch, user_epoch, expires] = session else {
             return Err(unknown_answer());
         };
-        let truth = self.core.resolve(locator.tenant, locator.user).await?;
-        Ok(judge(&truth, tenant_epoch, user_epoch, expires))
+        match self.core.resolve(locator.tenant, locator.user).await {
+            Ok(truth) => Ok(judge(&truth, tenant_epoch, user_epoch, expires)),
+            Err(Error::Core(status)) if reason(&status) == Some(ErrorReason::NotFound) => Ok(Verdict::TenantEnded),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -195,7 +195,7 @@ impl Contents {
 
     fn validate(&self, now: u64, id: u32, user: u8, without: Option<Mutation>) -> Answer {
         let Some(&session) = self.sessions.get(&id) else {
-            return Answer::Unknown;
+            return self.gone(user, without);
         };
         let Session {
             tenant_epoch,
@@ -211,6 +211,20 @@ impl Contents {
                 tenant_epoch,
                 user_epoch,
             },
+        }
+    }
+
+    /// Why a session may be gone: the registers, if they know.
+    fn gone(&self, user: u8, without: Option<Mutation>) -> Answer {
+        let over = |subject| {
+            let generation = self.generation?;
+            let register = self.registers.get(&(name(generation, without), subject))?;
+            Some(!register.active)
+        };
+        match (over(Subject::Tenant), over(Subject::User(user))) {
+            (Some(true), _) => Answer::TenantEnded,
+            (_, Some(true)) => Answer::Ended,
+            _ => Answer::Unknown,
         }
     }
 
