@@ -5,12 +5,13 @@ use prost::Message as _;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 use protox::prost_reflect::prost_types::field_descriptor_proto::Label;
 
-const PROTOS: [&str; 11] = [
+const PROTOS: [&str; 12] = [
     "identity/v1/attribute.proto",
     "identity/v1/user.proto",
     "identity/v1/filter.proto",
     "identity/v1/patch.proto",
     "identity/v1/error_reason.proto",
+    "identity/v1/quirk.proto",
     "identity/v1/user_service.proto",
     "identity/v1/tenant_service.proto",
     "identity/v1/credential_service.proto",

@@ -18,6 +18,8 @@ CREATE TABLE tenant (
     state        text NOT NULL DEFAULT 'active' CONSTRAINT tenant_state CHECK (state IN ('active', 'suspended', 'deleted')),
     scim_enabled boolean NOT NULL DEFAULT true,
     profile      text NOT NULL DEFAULT 'interop' CONSTRAINT tenant_profile CHECK (profile IN ('interop', 'strict')),
+    quirks       jsonb NOT NULL DEFAULT '{}', -- by name, where the tenant differs from its profile
+    refuse_passwords boolean NOT NULL DEFAULT false,
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE UNIQUE INDEX tenant_name_key ON tenant (name) WHERE state <> 'deleted';
@@ -45,7 +47,7 @@ CREATE TABLE users (
     keys             jsonb NOT NULL,
     user_name_key    text COLLATE "C" NOT NULL GENERATED ALWAYS AS (keys ->> 'userName') STORED,
     external_id      text COLLATE "C" GENERATED ALWAYS AS (attributes ->> 'externalId') STORED,
-    active           boolean NOT NULL GENERATED ALWAYS AS ((attributes ->> 'active')::boolean) STORED,
+    active           boolean GENERATED ALWAYS AS ((attributes ->> 'active')::boolean) STORED,
     password_hash    text,
     version          bigint NOT NULL DEFAULT 1,
     created_at       timestamptz NOT NULL,

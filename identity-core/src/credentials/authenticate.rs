@@ -1,11 +1,12 @@
 //! Resolves the hash of a bearer token to its tenant and scopes: RFC 6750, with the token already hashed by the edge.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::tenant::{Profile, State};
+use identity_proto::identity::v1::{ErrorReason, QuirkSetting};
+use sqlx::types::Json;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ const RESOLVE: &str = "SELECT credential.credential_id, credential.tenant_id, cr
         credential.expires_at, credential.revoked_at IS NOT NULL AS revoked,
         credential.expires_at <= clock_timestamp() AS expired,
         coalesce(credential.last_used_at < clock_timestamp() - interval '60 seconds', true) AS note_use,
-        tenant.state, tenant.scim_enabled, tenant.profile
+        tenant.state, tenant.scim_enabled, tenant.profile, tenant.quirks, tenant.refuse_passwords
     FROM credential JOIN tenant ON tenant.tenant_id = credential.tenant_id
     WHERE credential.sha256 = $1";
 
@@ -38,6 +39,8 @@ pub struct Credential {
     pub(crate) tenant: Uuid,
     pub scopes: Vec<String>,
     pub profile: Profile,
+    pub quirks: Vec<QuirkSetting>,
+    pub refuse_passwords: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -53,6 +56,8 @@ struct Row {
     state: String,
     scim_enabled: bool,
     profile: String,
+    quirks: Json<BTreeMap<String, bool>>,
+    refuse_passwords: bool,
 }
 
 type Good = HashMap<[u8; 32], (Instant, Arc<Credential>)>;
@@ -146,6 +151,8 @@ fn judge(row: Row) -> Result<Credential, Error> {
         tenant: row.tenant_id,
         scopes: row.scopes,
         profile: tenants::profile(&row.profile),
+        quirks: tenants::settings(&row.quirks),
+        refuse_passwords: row.refuse_passwords,
     })
 }
 

@@ -45,6 +45,8 @@ impl CredentialService for Core {
             credential_id: credential.id.to_string(),
             scopes: credential.scopes.clone(),
             profile: credential.profile.into(),
+            quirks: credential.quirks.clone(),
+            refuse_passwords: credential.refuse_passwords,
         }))
     }
 }

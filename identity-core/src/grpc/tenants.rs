@@ -3,7 +3,7 @@
 use identity_proto::identity::v1::tenant_service_server::TenantService;
 use identity_proto::identity::v1::{
     CreateTenantRequest, DeleteTenantRequest, GetTenantRequest, ListTenantsRequest, ListTenantsResponse,
-    ResumeTenantRequest, SetScimRequest, SuspendTenantRequest, Tenant,
+    ResumeTenantRequest, SetProfileRequest, SetScimRequest, SuspendTenantRequest, Tenant,
 };
 use tonic::{Request, Response, Status};
 
@@ -34,6 +34,12 @@ impl TenantService for Core {
         let request = request.into_inner();
         let found = self.tenants.find(&request.tenant).await?;
         let set = self.tenants.set_scim(found.id, request.enabled).await?;
+        Ok(Response::new(set.into()))
+    }
+
+    async fn set_profile(&self, request: Request<SetProfileRequest>) -> Result<Response<Tenant>, Status> {
+        let found = self.tenants.find(&request.get_ref().tenant).await?;
+        let set = self.tenants.set_profile(found.id, request.get_ref()).await?;
         Ok(Response::new(set.into()))
     }
 

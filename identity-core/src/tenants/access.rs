@@ -13,22 +13,22 @@ use crate::store::Mutation;
 const SET_STATE: Mutation = Mutation::new(
     "moved AS (
         UPDATE tenant SET state = $7 WHERE tenant_id = $1 AND state NOT IN ($7, 'deleted')
-        RETURNING tenant_id, name, state, scim_enabled, profile, created_at
+        RETURNING tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at
     ),
     change AS (SELECT moved.*, move_tenant_access($1, $8) AS access_epoch FROM moved)",
-    "SELECT tenant_id, name, state, scim_enabled, profile, created_at FROM change",
+    "SELECT tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM change",
 );
 
 const DELETE: Mutation = Mutation::new(
     "moved AS (
         UPDATE tenant SET state = 'deleted' WHERE tenant_id = $1 AND state <> 'deleted'
-        RETURNING tenant_id, name, state, scim_enabled, profile, created_at
+        RETURNING tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at
     ),
     revoked AS (
         UPDATE credential SET revoked_at = clock_timestamp() WHERE tenant_id = $1 AND revoked_at IS NULL
     ),
     change AS (SELECT moved.*, move_tenant_access($1, 'deleted') AS access_epoch FROM moved)",
-    "SELECT tenant_id, name, state, scim_enabled, profile, created_at FROM change",
+    "SELECT tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM change",
 );
 
 impl Tenants {

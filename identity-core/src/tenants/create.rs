@@ -9,10 +9,10 @@ use crate::error::{Error, database};
 
 const CREATE: &str = "WITH created AS (
         INSERT INTO tenant (tenant_id, name, scim_enabled, profile) VALUES ($1, $2, $3, $4)
-        RETURNING tenant_id, name, state, scim_enabled, profile, created_at
+        RETURNING tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at
     ),
     access AS (SELECT move_tenant_access(tenant_id, 'active') FROM created)
-    SELECT created.tenant_id, name, state, scim_enabled, profile, created_at FROM created CROSS JOIN access";
+    SELECT created.tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM created CROSS JOIN access";
 
 impl Tenants {
     /// Creates a tenant under a new id.

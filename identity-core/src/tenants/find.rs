@@ -6,10 +6,12 @@ use uuid::Uuid;
 use super::{Tenant, Tenants, no_tenant};
 use crate::error::{Error, database};
 
-const FIND: &str = "SELECT tenant_id, name, state, scim_enabled, profile, created_at FROM tenant
+const FIND: &str =
+    "SELECT tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM tenant
     WHERE state <> 'deleted' AND (tenant_id = $1 OR name = $2)";
 
-const LIST: &str = "SELECT tenant_id, name, state, scim_enabled, profile, created_at FROM tenant
+const LIST: &str =
+    "SELECT tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM tenant
     WHERE state <> 'deleted' AND name > $1 ORDER BY name LIMIT $2";
 
 const DEFAULT_SIZE: i32 = 100;

@@ -5,13 +5,18 @@ mod access;
 mod create;
 mod find;
 mod name;
+mod profile;
 mod purge;
 mod scim;
 
+use std::collections::BTreeMap;
+
 use identity_proto::identity::v1 as proto;
-use identity_proto::identity::v1::tenant::{Profile, State};
+use identity_proto::identity::v1::tenant::State;
+use sqlx::types::Json;
 use uuid::Uuid;
 
+pub(crate) use profile::{profile, settings};
 pub use purge::purge_deleted;
 
 use crate::Error;
@@ -44,6 +49,8 @@ pub(crate) struct Tenant {
     state: String,
     scim_enabled: bool,
     profile: String,
+    quirks: Json<BTreeMap<String, bool>>,
+    refuse_passwords: bool,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -56,6 +63,8 @@ impl From<Tenant> for proto::Tenant {
             scim_enabled: row.scim_enabled,
             profile: profile(&row.profile).into(),
             create_time: Some(to_proto(row.created_at)),
+            quirks: settings(&row.quirks),
+            refuse_passwords: row.refuse_passwords,
         }
     }
 }
@@ -67,15 +76,6 @@ pub(crate) fn state(column: &str) -> State {
         "suspended" => State::Suspended,
         "deleted" => State::Deleted,
         _ => State::Unspecified,
-    }
-}
-
-/// Reads the column `profile`.
-pub(crate) fn profile(column: &str) -> Profile {
-    match column {
-        "interop" => Profile::Interop,
-        "strict" => Profile::Strict,
-        _ => Profile::Unspecified,
     }
 }
 

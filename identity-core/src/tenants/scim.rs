@@ -6,7 +6,7 @@ use super::{Tenant, Tenants, no_tenant};
 use crate::error::{Error, database};
 
 const SET_SCIM: &str = "UPDATE tenant SET scim_enabled = $2 WHERE tenant_id = $1 AND state <> 'deleted'
-    RETURNING tenant_id, name, state, scim_enabled, profile, created_at";
+    RETURNING tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at";
 
 impl Tenants {
     /// Switches SCIM on or off.

@@ -81,6 +81,7 @@ pub(super) const METHODS: &[Method] = &[
     above_tenants("/identity.v1.TenantService/GetTenant", &[ADMIN]),
     above_tenants("/identity.v1.TenantService/ListTenants", &[ADMIN]),
     above_tenants("/identity.v1.TenantService/SetScim", &[ADMIN]),
+    above_tenants("/identity.v1.TenantService/SetProfile", &[ADMIN]),
     above_tenants("/identity.v1.TenantService/SuspendTenant", &[ADMIN]),
     above_tenants("/identity.v1.TenantService/ResumeTenant", &[ADMIN]),
     above_tenants("/identity.v1.TenantService/DeleteTenant", &[ADMIN]),

@@ -86,6 +86,8 @@ fn a_scim_caller_cannot_name_a_tenant() {
         tenant,
         scopes: vec![],
         profile: identity_proto::identity::v1::tenant::Profile::Interop,
+        quirks: Vec::new(),
+        refuse_passwords: false,
     }));
     assert_eq!(caller.tenant("").unwrap().uuid(), tenant);
     assert_eq!(
