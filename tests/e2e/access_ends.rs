@@ -26,6 +26,7 @@ enum Way {
     PatchWithString,
     PatchAdd,
     PatchAmongOthers,
+    PatchRemove,
     Put,
     Delete,
     GrpcPatch,
@@ -48,12 +49,13 @@ enum Back {
     Never,
 }
 
-const WAYS: [(Way, Back); 15] = [
+const WAYS: [(Way, Back); 16] = [
     (Way::PatchWithPath, Back::Activation),
     (Way::PatchWithoutPath, Back::Activation),
     (Way::PatchWithString, Back::Activation),
     (Way::PatchAdd, Back::Activation),
     (Way::PatchAmongOthers, Back::Activation),
+    (Way::PatchRemove, Back::Activation),
     (Way::Put, Back::Activation),
     (Way::Delete, Back::Never),
     (Way::GrpcPatch, Back::Activation),
@@ -130,6 +132,17 @@ async fn end(way: Way, tenant: &Tenant, id: &str) {
         Way::PatchAmongOthers => {
             let rename = json!({"op": "replace", "path": "displayName", "value": "On leave"});
             patch(json!([rename, {"op": "Replace", "value": {"active": "false", "title": "None"}}])).await;
+        }
+        Way::PatchRemove => {
+            let answer = tenant
+                .scim
+                .patch(&path, &json!([{"op": "remove", "path": "active"}]))
+                .await;
+            assert_eq!(
+                (answer.status, &answer.json["active"]),
+                (200, &json!(null)),
+                "{answer:?}"
+            );
         }
         Way::Put => {
             let name = tenant.scim.get(&path).await.json["userName"].clone();

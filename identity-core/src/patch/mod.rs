@@ -117,9 +117,6 @@ impl Change {
             Action::Remove => self.filter.is_none(),
             Action::Add(value) | Action::Replace(value) => value.is_null(),
         };
-        if clears && attribute.name == "active" {
-            return Err(refused("active cannot be removed; set it to true or false"));
-        }
         if clears && (target.required || attribute.name == "schemas") {
             return Err(mutability(format!("{path} is required and cannot be removed")));
         }

@@ -128,6 +128,9 @@ fn single_values_are_set_and_removed() {
         check(vec![gone], json!({"title": null}));
     }
     check(vec![add("title", Json::Null)], json!({}));
+    check(vec![remove("active")], json!({"active": null}));
+    check(vec![replace("active", Json::Null)], json!({"active": null}));
+    check(vec![add("active", Json::Null)], json!({}));
     check(vec![remove("nickName")], json!({}));
     check(
         vec![add("externalId", json!("X")), replace("userName", json!("bo"))],
@@ -397,13 +400,6 @@ fn what_may_not_change_is_refused() {
     check_refused(remove("userName"), ErrorReason::Mutability, "userName");
     check_refused(replace("userName", Json::Null), ErrorReason::Mutability, "userName");
     check_refused(remove("schemas"), ErrorReason::Mutability, "schemas");
-    for nothing in [
-        remove("active"),
-        replace("active", Json::Null),
-        add("active", Json::Null),
-    ] {
-        check_refused(nothing, ErrorReason::InvalidValue, "set it to true or false");
-    }
     check(vec![add("schemas", json!([ENTERPRISE_URN]))], json!({}));
 }
 

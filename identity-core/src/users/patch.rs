@@ -8,13 +8,13 @@ use identity_proto::identity::v1::{AttributePath, PatchOperation, User};
 use super::password::Password;
 use super::replace::{How, Next};
 use super::row::Locked;
-use super::{Users, check_version, document, id, no_user};
+use super::{Users, check_version, id, no_user};
 use crate::Error;
 use crate::patch::{Patched, apply};
 use crate::validate;
 
 impl Users {
-    /// Applies the operations in order, all or none.
+    /// Applies the operations in order, all or none. Who takes `active` away ends the user's access.
     #[tracing::instrument(skip_all, fields(tenant.id = %self.store.tenant(), user.id = user))]
     pub async fn patch(&self, user: &str, operations: Vec<PatchOperation>, if_match: &[i64]) -> Result<User, Error> {
         let id = id(user)?;
@@ -27,7 +27,6 @@ impl Users {
         let mut document = current.attributes.0.clone();
         let Patched { password } = apply(&mut document, operations)?;
         validate::prune(&mut document);
-        document::keep_active(&mut document, &current.attributes);
         let password = match password {
             Some(None) => Password::Removed,
             set => self.hasher.set(set.flatten()).await?,

@@ -102,10 +102,10 @@ impl Users {
     }
 }
 
-/// The access that the new document gives, if it differs.
+/// The access that the new document gives, if it differs. A document that does not say gives none.
 fn moved(was: &Document, is: &Document) -> Option<AccessState> {
-    let (was, is) = (document::active(was), document::active(is));
-    is.filter(|_| was != is).map(access_of)
+    let [was, is] = [was, is].map(|document| access_of(document::active(document).unwrap_or(false)));
+    (was != is).then_some(is)
 }
 
 fn event(tenant: Uuid, id: Uuid, how: How, user: User, access: Option<AccessState>) -> Event {

@@ -252,6 +252,14 @@ pub fn replace(attribute: &str, value: impl Into<serde_json::Value>) -> PatchOpe
     operation(Op::Replace, AttributePath::core(attribute), value.into())
 }
 
+pub fn remove(attribute: &str) -> PatchOperation {
+    PatchOperation {
+        op: Op::Remove.into(),
+        path: Some(AttributePath::core(attribute)),
+        ..Default::default()
+    }
+}
+
 /// Asserts that a call failed for this reason.
 #[track_caller]
 pub fn refused<T: std::fmt::Debug>(result: Result<T, Status>, expect: ErrorReason) -> Status {

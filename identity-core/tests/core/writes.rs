@@ -62,6 +62,36 @@ async fn every_path_that_changes_active_moves_the_epoch_once() {
 }
 
 #[tokio::test]
+async fn taking_active_away_ends_access_until_it_is_set() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let created = provider.create(named("ann")).await.unwrap();
+    let before = provider.trace(&created.id).await;
+    let gone = provider.patch(&created.id, vec![remove("active")]).await.unwrap();
+    assert_eq!(gone.active, None);
+    let after = provider.trace(&created.id).await;
+    assert!(after.epoch > before.epoch, "{after:?} after {before:?}");
+    assert_eq!(after.state, "inactive");
+    assert!(after.events.last().unwrap().1, "the register must move");
+    for silent in [gone.clone(), provider.get(&created.id).await.unwrap()] {
+        assert_eq!(
+            provider.put(silent).await.unwrap(),
+            gone,
+            "an omission gives nothing back"
+        );
+    }
+    assert_eq!(provider.trace(&created.id).await, after);
+    for active in [true, false] {
+        let set = set_active(&mut provider, &gone, active, Path::PatchAlone).await;
+        assert_eq!(set.active, Some(active));
+        let trace = provider.trace(&created.id).await;
+        assert_eq!(trace.state, if active { "active" } else { "inactive" });
+        provider.patch(&created.id, vec![remove("active")]).await.unwrap();
+        assert_eq!(provider.trace(&created.id).await.state, "inactive");
+    }
+}
+
+#[tokio::test]
 async fn what_changes_nothing_writes_nothing() {
     let core = Core::start().await;
     let mut provider = core.provider("acme").await;
@@ -79,12 +109,7 @@ async fn what_changes_nothing_writes_nothing() {
         ..user.clone()
     };
     assert_eq!(provider.put(silent).await.unwrap(), user);
-    let no_password = PatchOperation {
-        op: patch_operation::Op::Remove.into(),
-        path: Some(AttributePath::core("password")),
-        ..Default::default()
-    };
-    assert_eq!(provider.patch(&user.id, vec![no_password]).await.unwrap(), user);
+    assert_eq!(provider.patch(&user.id, vec![remove("password")]).await.unwrap(), user);
     let same = vec![replace("title", "Other"), replace("title", "Gatekeeper")];
     assert_eq!(provider.patch(&user.id, same).await.unwrap(), user);
     assert_eq!(provider.get(&user.id).await.unwrap(), user);

@@ -51,7 +51,7 @@ async fn list(system: &System, output: Output, tenant: &str) -> Result<(), Failu
         let page = system.users().list_users(request).await?.into_inner();
         for user in page.users {
             let shown = Shown {
-                active: user.active.unwrap_or(true),
+                active: user.active.unwrap_or(false),
                 id: user.id,
                 user_name: user.user_name,
             };
