@@ -21,6 +21,7 @@ use identity_proto::identity::v1::AuthenticateResponse;
 use crate::app::Edge;
 use crate::core::{Core, CredentialHash};
 use crate::error::Error;
+use crate::scim::Refusal;
 use crate::scim::quirks::Quirks;
 
 const CACHED_FOR: Duration = Duration::from_millis(400);
@@ -35,11 +36,21 @@ const WRITE: &str = "scim.write";
 pub struct Caller {
     pub tenant_id: String,
     pub quirks: Quirks,
+    refuse_passwords: bool,
     pub hash: CredentialHash,
     scopes: Vec<String>,
 }
 
 impl Caller {
+    /// Whether the tenant takes the password that a request carries.
+    pub fn check_password(&self, sent: bool) -> Result<(), Error> {
+        if sent && self.refuse_passwords {
+            let detail = "Passwords are not taken for this tenant: switch password synchronization off, or leave password out of the attribute mapping.";
+            return Err(Refusal::value(detail).into());
+        }
+        Ok(())
+    }
+
     fn require(&self, scope: &'static str) -> Result<(), Error> {
         if self.scopes.iter().any(|one| one == scope) {
             Ok(())
@@ -95,7 +106,8 @@ impl Authenticator {
 
 fn caller(answer: AuthenticateResponse, hash: CredentialHash) -> Caller {
     Caller {
-        quirks: Quirks::of(answer.profile()),
+        quirks: Quirks::of(answer.profile(), &answer.quirks),
+        refuse_passwords: answer.refuse_passwords,
         tenant_id: answer.tenant_id,
         scopes: answer.scopes,
         hash,

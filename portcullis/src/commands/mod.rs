@@ -2,6 +2,7 @@
 
 mod access;
 mod login;
+mod profile;
 mod resolve;
 mod session;
 mod tenant;

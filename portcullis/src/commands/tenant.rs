@@ -5,7 +5,7 @@ use identity_proto::identity::v1::{
 };
 use serde::Serialize;
 
-use super::resolve;
+use super::{profile, resolve};
 use crate::cli::{self, TenantName};
 use crate::connect::System;
 use crate::failure::Failure;
@@ -39,6 +39,7 @@ pub(super) async fn run(command: cli::Tenant, system: &System, output: Output) -
             return create(system, output, name, profile, scim_disabled).await;
         }
         cli::Tenant::List => return list(system, output).await,
+        cli::Tenant::Profile(options) => return profile::run(options, system, output).await,
         cli::Tenant::Show(TenantName { name }) => resolve::tenant(system, &name).await?,
         cli::Tenant::EnableScim(TenantName { name }) => set_scim(system, name, true).await?,
         cli::Tenant::DisableScim(TenantName { name }) => set_scim(system, name, false).await?,
@@ -68,14 +69,10 @@ async fn create(
     profile: cli::Profile,
     scim_disabled: bool,
 ) -> Result<(), Failure> {
-    let profile = match profile {
-        cli::Profile::Interop => tenant::Profile::Interop,
-        cli::Profile::Strict => tenant::Profile::Strict,
-    };
     let request = CreateTenantRequest {
         name,
         scim_disabled,
-        profile: profile.into(),
+        profile: profile::preset(profile).into(),
     };
     let Tenant { id, name, .. } = system.tenants().create_tenant(request).await?.into_inner();
     let text = format!("created tenant {name} ({id})");
@@ -135,10 +132,7 @@ impl From<Tenant> for Shown {
                 tenant::State::Deleted => "deleted",
                 tenant::State::Unspecified => "unknown",
             },
-            profile: match tenant.profile() {
-                tenant::Profile::Strict => "strict",
-                tenant::Profile::Interop | tenant::Profile::Unspecified => "interop",
-            },
+            profile: profile::name(tenant.profile()),
             scim: tenant.scim_enabled,
             id: tenant.id,
             name: tenant.name,

@@ -7,7 +7,8 @@ use axum::response::Response;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use identity_proto::identity::v1::{
-    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, PatchUserRequest, UpdateUserRequest, User,
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, PatchOperation, PatchUserRequest,
+    UpdateUserRequest, User,
 };
 use identity_proto::schema::USER;
 
@@ -60,6 +61,7 @@ pub async fn create(
 ) -> Answer {
     let projection = query.projection(&USER)?;
     let input = user::parse(body, caller.quirks)?;
+    caller.check_password(input.password.is_some())?;
     let request = CreateUserRequest {
         tenant_id: String::new(),
         user: Some(input.user),
@@ -107,6 +109,7 @@ pub async fn replace(
 ) -> Answer {
     let projection = query.projection(&USER)?;
     let mut input = user::parse(body, caller.quirks)?;
+    caller.check_password(input.password.is_some())?;
     input.user.id = id;
     let request = UpdateUserRequest {
         tenant_id: String::new(),
@@ -133,9 +136,12 @@ pub async fn patch(
     Body(body): Body,
 ) -> Answer {
     let projection = query.projection(&USER)?;
+    let operations = patch_body::parse(&USER, body, &id, caller.quirks)?;
+    let names_password = |one: &PatchOperation| one.path.as_ref().is_some_and(|path| path.attribute == "password");
+    caller.check_password(operations.iter().any(names_password))?;
     let request = PatchUserRequest {
         tenant_id: String::new(),
-        operations: patch_body::parse(&USER, body, &id, caller.quirks)?,
+        operations,
         id,
         if_match: if_match(&headers),
     };

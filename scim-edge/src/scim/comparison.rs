@@ -1,12 +1,13 @@
 //! One condition of a filter, checked against the schema: RFC 7644 section 3.4.2.2, table 3. The value must fit the
 //! attribute's type and the operator must make sense for it, so that a mistake is refused and never an empty success.
 
+use identity_proto::identity::v1::Quirk;
 use identity_proto::identity::v1::comparison::Operator;
 use identity_proto::identity::v1::{AttributePath, Filter, Value};
 use identity_proto::schema::{Attribute, Returned, Type};
 use serde_json::Value as Json;
 
-use super::quirks::{self, Quirk, Quirks};
+use super::quirks::{self, Quirks};
 use super::value::{canonical_instant, expected, found};
 use super::{Refusal, Result};
 

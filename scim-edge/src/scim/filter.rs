@@ -3,6 +3,7 @@
 //! AST is canonical. Nesting is counted: the stack never grows with the input.
 
 use identity_proto::filter::{MAX_DEPTH, MAX_NODES, MAX_TEXT};
+use identity_proto::identity::v1::Quirk;
 use identity_proto::identity::v1::filter::Expression;
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter};
 use identity_proto::schema::{Attribute, ENTERPRISE_URN, ResourceType, Target};
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 use super::comparison::{self, Name};
 use super::lexer::{Fault, Lexer, Token};
 use super::path;
-use super::quirks::{Quirk, Quirks};
+use super::quirks::Quirks;
 use super::{Refusal, Result};
 
 /// Parses a filter on resources of this type.

@@ -5,13 +5,14 @@
 //! nothing, except that an explicit null with a path is refused; keys of a value without path that name no attribute
 //! are ignored, as they are in POST and PUT, while a path that names none is refused.
 
+use identity_proto::identity::v1::Quirk;
 use identity_proto::identity::v1::patch_operation::{NoMatch, Op};
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, PatchOperation};
 use identity_proto::schema::{Attribute, Mutability, ResourceType, Schema, Target};
 use serde_json::{Map, Value as Json};
 
 use super::path::{self, Path};
-use super::quirks::{self, Quirk, Quirks};
+use super::quirks::{self, Quirks};
 use super::value::{canonical, canonical_one, found};
 use super::{Refusal, Result};
 use envelope::{Sent, too_many};

@@ -1,299 +1,125 @@
-//! Where identity providers deviate from the RFCs, and what is made of it. Each deviation is one [`Quirk`] with its
-//! source; a tenant's profile says which are understood. Those that concern bodies are functions, JSON in and canonical
-//! JSON out, and run before parsing; the parsers ask for the few that concern filters and PATCH semantics.
-//!
-//! Sources are listed in the vendors' documentation and in issue threads of other servers.
+//! Where identity providers deviate from the RFCs, and what is made of it: the one table of quirks. A tenant's profile and
+//! its own settings say which are understood. Those that concern bodies run before parsing ([`bodies`]); the parsers ask
+//! for the few that concern filters and the meaning of PATCH.
+
+mod bodies;
 
 use identity_proto::identity::v1::tenant::Profile;
-use identity_proto::schema::{Attribute, ENTERPRISE_URN, Mutability, ResourceType, Target, Type, USER_URN};
-use serde_json::{Map, Value as Json, json};
+use identity_proto::identity::v1::{Quirk, QuirkSetting};
 
-use super::path;
+pub use bodies::{booleans, patch, resource};
 
-/// A documented deviation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quirk {
-    /// `"op": "Replace"`. Entra ID without the flag aadOptscim062020.
-    OpCase,
-    /// `"True"` and `"False"` where a boolean belongs, in resources, PATCH values and filters. Entra ID; the Keycloak
-    /// plug-ins send `"false"`.
-    StringBooleans,
-    /// `manager` as a string, as a list of one, emptied by `""`, and filtered by `manager eq`. Entra ID
-    /// (SCIM-SDK 541, directory-scimple 1242).
-    ManagerForms,
-    /// One object where a list of values belongs in a resource. OneLogin's JSON templates (django-scim2).
-    SingleValue,
-    /// URNs in `schemas` that are not ours, data under URNs of SCIM 1.1 and early drafts, and Entra ID's misspelt
-    /// `…enterprise:2.0User`. OneLogin, Entra ID.
-    ForeignSchemas,
-    /// `schemas`, `meta`, `groups` and the resource's own `id` inside the value of a PATCH without path. Okta.
-    ReadOnlyInValue,
-    /// On a value filter without a match, add and replace make the value and remove has nothing to do. Entra ID
-    /// (scim-for-keycloak 73).
-    CreateOnNoMatch,
-    /// `remove` with values takes away only those. Entra ID, JumpCloud (azure-docs 30826, SCIM-SDK 149).
-    RemoveByValue,
-    /// `emails[type eq "work"].value eq "x"` as a filter. Entra ID's matching.
-    ConditionBehindValueFilter,
+/// What a quirk does and where it was seen. Sources are vendors' documentation and issue threads of other servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    pub quirk: Quirk,
+    /// The name on the command line.
+    pub name: &'static str,
+    pub what: &'static str,
+    pub source: &'static str,
 }
+
+/// All quirks. The preset `interop` has all of them on, `strict` has all of them off.
+pub const TABLE: [Described; 10] = [
+    Described {
+        quirk: Quirk::OpCase,
+        name: "op-case",
+        what: "\"op\": \"Replace\" in any case",
+        source: "Entra ID without the flag aadOptscim062020",
+    },
+    Described {
+        quirk: Quirk::StringBooleans,
+        name: "string-booleans",
+        what: "\"True\" and \"False\" where a boolean belongs: in resources, PATCH values and filters",
+        source: "Entra ID; Keycloak plug-ins send \"false\"",
+    },
+    Described {
+        quirk: Quirk::ManagerForms,
+        name: "manager-forms",
+        what: "manager as a string, as a list of one, emptied by \"\", and filtered by `manager eq`",
+        source: "Entra ID (SCIM-SDK 541, directory-scimple 1242)",
+    },
+    Described {
+        quirk: Quirk::SingleValue,
+        name: "single-value",
+        what: "one object where a list of values belongs in a resource",
+        source: "OneLogin's JSON templates (django-scim2)",
+    },
+    Described {
+        quirk: Quirk::ForeignSchemas,
+        name: "foreign-schemas",
+        what: "unknown URNs in `schemas` are dropped; URNs of SCIM 1.1, of drafts, and \"…enterprise:2.0User\" are read",
+        source: "OneLogin, Entra ID",
+    },
+    Described {
+        quirk: Quirk::ReadOnlyInValue,
+        name: "read-only-in-value",
+        what: "schemas, meta, groups and the resource's own id inside the value of a PATCH without path are ignored",
+        source: "Okta",
+    },
+    Described {
+        quirk: Quirk::CreateOnNoMatch,
+        name: "create-on-no-match",
+        what: "on a value filter without a match, add and replace make the value and remove has nothing to do",
+        source: "Entra ID (scim-for-keycloak 73)",
+    },
+    Described {
+        quirk: Quirk::RemoveByValue,
+        name: "remove-by-value",
+        what: "a remove with values takes away only those",
+        source: "Entra ID, JumpCloud (azure-docs 30826, SCIM-SDK 149)",
+    },
+    Described {
+        quirk: Quirk::ConditionBehindValueFilter,
+        name: "condition-behind-value-filter",
+        what: "the filter `emails[type eq \"work\"].value eq \"x\"`, which the grammar does not have",
+        source: "Entra ID's matching",
+    },
+    Described {
+        quirk: Quirk::TombstoneName,
+        name: "tombstone-name",
+        what: "a PATCH that deactivates and puts 32 hexadecimal digits before userName does not rename the user",
+        source: "Entra ID's soft delete (onyx 14074)",
+    },
+];
 
 /// The quirks that a tenant's requests are read with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quirks(u16);
+pub struct Quirks(u32);
 
 impl Quirks {
     /// Every documented form of every identity provider is understood.
-    pub const INTEROP: Quirks = Quirks(u16::MAX);
+    pub const INTEROP: Quirks = Quirks(u32::MAX);
     /// The RFCs to the letter.
     pub const STRICT: Quirks = Quirks(0);
 
-    /// The quirks of a tenant's profile.
-    pub fn of(profile: Profile) -> Self {
-        match profile {
+    /// The quirks of a profile, with what the tenant has otherwise.
+    pub fn of(profile: Profile, settings: &[QuirkSetting]) -> Self {
+        let preset = match profile {
             Profile::Strict => Self::STRICT,
             Profile::Interop | Profile::Unspecified => Self::INTEROP,
-        }
+        };
+        settings
+            .iter()
+            .fold(preset, |quirks, setting| quirks.with(setting.quirk(), setting.enabled))
     }
 
     /// Whether this one is understood.
     pub fn has(self, quirk: Quirk) -> bool {
-        self.0 & (1 << quirk as u16) != 0
+        self.0 & bit(quirk) != 0
     }
-}
 
-/// Prepares the body of POST and PUT.
-pub fn resource(resource: &'static ResourceType, body: Map<String, Json>, quirks: Quirks) -> Map<String, Json> {
-    let body = if quirks.has(Quirk::ForeignSchemas) {
-        foreign_schemas(body)
-    } else {
-        body
-    };
-    let coerced = body.into_iter().map(|(key, value)| {
-        let value = match path::resolve(resource, &key) {
-            Some((_, Target::Attribute(attribute, None))) => {
-                single_value(attribute, coerce(attribute, value, quirks), quirks)
-            }
-            Some((_, Target::Extension(schema))) => extension(schema.attributes, value, quirks),
-            _ => value,
-        };
-        (key, value)
-    });
-    coerced.collect()
-}
-
-/// Prepares the body of PATCH; `id` is that of the resource.
-pub fn patch(
-    resource: &'static ResourceType,
-    mut body: Map<String, Json>,
-    id: &str,
-    quirks: Quirks,
-) -> Map<String, Json> {
-    let operations = body.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("operations"));
-    if let Some((_, Json::Array(operations))) = operations {
-        for operation in operations.iter_mut().filter_map(Json::as_object_mut) {
-            let taken = std::mem::take(operation);
-            *operation = patch_operation(resource, taken, id, quirks);
-        }
-    }
-    body
-}
-
-fn patch_operation(
-    resource: &'static ResourceType,
-    mut operation: Map<String, Json>,
-    id: &str,
-    quirks: Quirks,
-) -> Map<String, Json> {
-    let mut target = None;
-    for (key, value) in &mut operation {
-        match (key.to_ascii_lowercase().as_str(), &mut *value) {
-            ("op", Json::String(op)) if quirks.has(Quirk::OpCase) => op.make_ascii_lowercase(),
-            ("path", Json::String(path)) => {
-                if quirks.has(Quirk::ForeignSchemas) {
-                    *path = known_urn_prefix(path);
-                }
-                if !path.eq_ignore_ascii_case(resource.schema.id) {
-                    target = Some(path::parse(resource, path, quirks).ok());
-                }
-            }
-            _ => {}
-        }
-    }
-    let value = operation.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("value"));
-    if let Some((_, value)) = value {
-        let taken = value.take();
-        *value = match (target, taken) {
-            (None, Json::Object(map)) => Json::Object(pathless(resource, map, id, quirks)),
-            (Some(Some(path)), taken) => match path.target {
-                Target::Attribute(attribute, sub) => coerce(sub.unwrap_or(attribute), taken, quirks),
-                Target::Extension(schema) => extension(schema.attributes, taken, quirks),
-            },
-            (_, taken) => taken,
-        };
-    }
-    operation
-}
-
-/// The value of an operation without path: keys are paths.
-fn pathless(resource: &'static ResourceType, map: Map<String, Json>, id: &str, quirks: Quirks) -> Map<String, Json> {
-    let mut canonical = Map::new();
-    for (key, value) in map {
-        let key = if quirks.has(Quirk::ForeignSchemas) {
-            known_urn_prefix(&key)
+    fn with(self, quirk: Quirk, enabled: bool) -> Self {
+        if enabled {
+            Quirks(self.0 | bit(quirk))
         } else {
-            key
-        };
-        let Ok(found) = path::parse(resource, &key, quirks) else {
-            let value = match value {
-                Json::Object(map) if key.eq_ignore_ascii_case(resource.schema.id) => {
-                    Json::Object(pathless(resource, map, id, quirks))
-                }
-                other => other,
-            };
-            canonical.insert(key, value);
-            continue;
-        };
-        match found.target {
-            Target::Attribute(attribute, _) if quirks.has(Quirk::ReadOnlyInValue) && ignored(attribute, &value, id) => {
-            }
-            Target::Attribute(attribute, sub) => {
-                canonical.insert(key, coerce(sub.unwrap_or(attribute), value, quirks));
-            }
-            Target::Extension(schema) => {
-                canonical.insert(key, extension(schema.attributes, value, quirks));
-            }
+            Quirks(self.0 & !bit(quirk))
         }
     }
-    canonical
 }
 
-/// A resource's own id is repeated by Okta with every change; another one is an attempt to change it.
-fn ignored(attribute: &Attribute, value: &Json, id: &str) -> bool {
-    match attribute.name {
-        "id" => value == id,
-        "schemas" => true,
-        _ => attribute.mutability == Mutability::ReadOnly,
-    }
-}
-
-fn extension(attributes: &'static [Attribute], value: Json, quirks: Quirks) -> Json {
-    let Json::Object(map) = value else { return value };
-    let coerced = map.into_iter().map(|(key, value)| {
-        let value = match attributes.iter().find(|one| one.name.eq_ignore_ascii_case(&key)) {
-            Some(attribute) => single_value(attribute, coerce(attribute, value, quirks), quirks),
-            None => value,
-        };
-        (key, value)
-    });
-    coerced.collect()
-}
-
-fn coerce(attribute: &'static Attribute, value: Json, quirks: Quirks) -> Json {
-    let value = if quirks.has(Quirk::ManagerForms) && attribute.name == "manager" {
-        manager(value)
-    } else {
-        value
-    };
-    if quirks.has(Quirk::StringBooleans) {
-        booleans(attribute, value)
-    } else {
-        value
-    }
-}
-
-/// `StringBooleans`: text in any case for each boolean of the attribute.
-pub fn booleans(attribute: &'static Attribute, value: Json) -> Json {
-    match (attribute.kind, value) {
-        (Type::Boolean, Json::String(text)) if text.eq_ignore_ascii_case("true") => Json::Bool(true),
-        (Type::Boolean, Json::String(text)) if text.eq_ignore_ascii_case("false") => Json::Bool(false),
-        (Type::Complex, Json::Array(values)) => values.into_iter().map(|one| booleans(attribute, one)).collect(),
-        (Type::Complex, Json::Object(map)) => {
-            let coerced = map.into_iter().map(|(key, value)| match attribute.sub_attribute(&key) {
-                Some(sub) => (key, booleans(sub, value)),
-                None => (key, value),
-            });
-            Json::Object(coerced.collect())
-        }
-        (_, value) => value,
-    }
-}
-
-/// `ManagerForms`: the manager's id, or a list of one manager, becomes an object; an empty id means none. A reference
-/// to the manager before is not kept beside a new id.
-fn manager(value: Json) -> Json {
-    match value {
-        Json::Array(mut list) if list.len() == 1 && !list[0].is_array() => manager(list.remove(0)),
-        Json::String(id) if id.is_empty() => Json::Null,
-        Json::String(id) => json!({ "value": id, "$ref": null }),
-        Json::Object(map)
-            if map
-                .iter()
-                .any(|(key, value)| key.eq_ignore_ascii_case("value") && value == "") =>
-        {
-            Json::Null
-        }
-        other => other,
-    }
-}
-
-/// `SingleValue`: one object becomes a list of one.
-fn single_value(attribute: &Attribute, value: Json, quirks: Quirks) -> Json {
-    if quirks.has(Quirk::SingleValue) && attribute.multi_valued && value.is_object() {
-        Json::Array(vec![value])
-    } else {
-        value
-    }
-}
-
-/// `ForeignSchemas`: what stands for a known schema becomes its URN, in `schemas` and as a key; what stands for none is
-/// dropped from `schemas`. A known schema under two names keeps the first data.
-fn foreign_schemas(body: Map<String, Json>) -> Map<String, Json> {
-    let mut canonical = Map::new();
-    for (key, mut value) in body {
-        if let ("schemas", Json::Array(urns)) = (key.to_ascii_lowercase().as_str(), &mut value)
-            && urns.iter().all(Json::is_string)
-            && !urns.is_empty()
-        {
-            let known = urns.iter().filter_map(|urn| known_urn(urn.as_str()?));
-            value = known.collect();
-        }
-        let key = known_urn(&key).map_or(key, str::to_owned);
-        canonical.entry(key).or_insert(value);
-    }
-    canonical
-}
-
-/// The URN of ours that a provider means by this one.
-fn known_urn(urn: &str) -> Option<&'static str> {
-    const USER: &[&str] = &[
-        USER_URN,
-        "urn:scim:schemas:core:1.0",
-        "urn:scim:schemas:core:2.0",
-        "urn:scim:schemas:core:2.0:User",
-    ];
-    const ENTERPRISE: &[&str] = &[
-        ENTERPRISE_URN,
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
-        "urn:scim:schemas:extension:enterprise:1.0",
-        "urn:scim:schemas:extension:enterprise:2.0",
-        "urn:scim:schemas:extension:enterprise:2.0:User",
-    ];
-    let means = |urns: &[&str]| urns.iter().any(|one| one.eq_ignore_ascii_case(urn));
-    match () {
-        () if means(USER) => Some(USER_URN),
-        () if means(ENTERPRISE) => Some(ENTERPRISE_URN),
-        () => None,
-    }
-}
-
-/// The same for a URN at the start of a path.
-fn known_urn_prefix(path: &str) -> String {
-    if let Some(urn) = known_urn(path) {
-        return urn.to_owned();
-    }
-    let colons = path.match_indices(':').map(|(at, _)| at);
-    let mut known = colons.filter_map(|at| known_urn(&path[..at]).map(|urn| format!("{urn}{}", &path[at..])));
-    known.next_back().unwrap_or_else(|| path.to_owned())
+fn bit(quirk: Quirk) -> u32 {
+    1 << quirk as u32
 }
 
 #[cfg(test)]

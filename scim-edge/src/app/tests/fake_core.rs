@@ -149,6 +149,7 @@ fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> 
         credential_id: "c".to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
         profile: profile.into(),
+        ..AuthenticateResponse::default()
     })
 }
 

@@ -1,4 +1,5 @@
-use identity_proto::schema::USER;
+use identity_proto::schema::{ENTERPRISE_URN, USER, USER_URN};
+use serde_json::{Map, Value as Json, json};
 
 use super::*;
 
@@ -19,14 +20,56 @@ fn check(sent: &Json, canonical: &Json) {
 }
 
 #[test]
-fn each_quirk_has_a_bit_of_its_own() {
-    for quirk in [Quirk::OpCase, Quirk::RemoveByValue, Quirk::ConditionBehindValueFilter] {
-        assert!(Quirks::of(Profile::Interop).has(quirk));
-        assert!(Quirks::of(Profile::Unspecified).has(quirk));
-        assert!(!Quirks::of(Profile::Strict).has(quirk));
-        let alone = Quirks(1 << quirk as u16);
-        assert!(alone.has(quirk) && !alone.has(Quirk::StringBooleans));
+fn every_quirk_stands_in_the_table_once_and_has_a_bit_of_its_own() {
+    for number in 1.. {
+        let Ok(quirk) = Quirk::try_from(number) else { break };
+        assert_eq!(TABLE.iter().filter(|one| one.quirk == quirk).count(), 1, "{quirk:?}");
+        assert!(Quirks::of(Profile::Interop, &[]).has(quirk));
+        assert!(Quirks::of(Profile::Unspecified, &[]).has(quirk));
+        assert!(!Quirks::of(Profile::Strict, &[]).has(quirk));
+        let set = |enabled| QuirkSetting {
+            quirk: quirk.into(),
+            enabled,
+        };
+        let alone = Quirks::of(Profile::Strict, &[set(true)]);
+        let without = Quirks::of(Profile::Interop, &[set(false)]);
+        for other in &TABLE {
+            assert_eq!(alone.has(other.quirk), other.quirk == quirk);
+            assert_eq!(without.has(other.quirk), other.quirk != quirk);
+        }
     }
+}
+
+#[test]
+fn a_soft_delete_does_not_rename() {
+    const OLD: &str = "0123456789abcdef0123456789ABCDEFann@example.com";
+    let check = |operations: Json, expect: Json| {
+        let sent = map(json!({"Operations": operations}));
+        let prepared = patch(&USER, sent.clone(), "1", Quirks::INTEROP);
+        assert_eq!(prepared["Operations"], expect);
+        let without = Quirks::of(
+            Profile::Interop,
+            &[QuirkSetting {
+                quirk: Quirk::TombstoneName.into(),
+                enabled: false,
+            }],
+        );
+        let kept = patch(&USER, sent, "1", without)["Operations"].to_string();
+        assert_eq!(kept.contains(OLD), operations.to_string().contains(OLD), "{kept}");
+    };
+    let off = json!({"op": "replace", "path": "active", "value": false});
+    let rename = |name: &str| json!({"op": "replace", "path": "userName", "value": name});
+    check(
+        json!([{"op": "Replace", "path": "active", "value": "False"}, {"op": "Replace", "path": "UserName", "value": OLD}]),
+        json!([off]),
+    );
+    check(
+        json!([{"op": "replace", "value": {"active": "False", "userName": OLD, "title": "x"}}]),
+        json!([{"op": "replace", "value": {"active": false, "title": "x"}}]),
+    );
+    check(json!([rename(OLD)]), json!([rename(OLD)]));
+    check(json!([off, rename("ann")]), json!([off, rename("ann")]));
+    check(json!([off, rename(&OLD[..32])]), json!([off, rename(&OLD[..32])]));
 }
 
 #[test]

@@ -1,0 +1,310 @@
+//! Bodies of requests as RFC 7644 would have them: JSON in, canonical JSON out. Which deviations are mended is the
+//! tenant's choice; each function names its [`Quirk`].
+
+use identity_proto::identity::v1::Quirk;
+use identity_proto::schema::{Attribute, ENTERPRISE_URN, Mutability, ResourceType, Target, Type, USER_URN};
+use serde_json::{Map, Value as Json, json};
+
+use super::Quirks;
+use crate::scim::path;
+
+/// Prepares the body of POST and PUT.
+pub fn resource(resource: &'static ResourceType, body: Map<String, Json>, quirks: Quirks) -> Map<String, Json> {
+    let body = if quirks.has(Quirk::ForeignSchemas) {
+        foreign_schemas(body)
+    } else {
+        body
+    };
+    let coerced = body.into_iter().map(|(key, value)| {
+        let value = match path::resolve(resource, &key) {
+            Some((_, Target::Attribute(attribute, None))) => {
+                single_value(attribute, coerce(attribute, value, quirks), quirks)
+            }
+            Some((_, Target::Extension(schema))) => extension(schema.attributes, value, quirks),
+            _ => value,
+        };
+        (key, value)
+    });
+    coerced.collect()
+}
+
+/// Prepares the body of PATCH; `id` is that of the resource.
+pub fn patch(
+    resource: &'static ResourceType,
+    mut body: Map<String, Json>,
+    id: &str,
+    quirks: Quirks,
+) -> Map<String, Json> {
+    let operations = body.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("operations"));
+    if let Some((_, Json::Array(operations))) = operations {
+        for operation in operations.iter_mut().filter_map(Json::as_object_mut) {
+            let taken = std::mem::take(operation);
+            *operation = patch_operation(resource, taken, id, quirks);
+        }
+        if quirks.has(Quirk::TombstoneName) {
+            keep_name(resource, operations, quirks);
+        }
+    }
+    body
+}
+
+/// `TombstoneName`: in a PATCH that deactivates, a userName of 32 hexadecimal digits before another name is left out.
+fn keep_name(resource: &'static ResourceType, operations: &mut Vec<Json>, quirks: Quirks) {
+    let deactivates = operations.iter().any(|operation| {
+        set_by(resource, operation, "active", quirks).is_some_and(|value| *value == Json::Bool(false))
+    });
+    if !deactivates {
+        return;
+    }
+    let renames = |operation: &Json| set_by(resource, operation, "userName", quirks).is_some_and(is_tombstone);
+    for operation in operations.iter_mut().filter(|operation| renames(operation)) {
+        let value = member_mut(operation, "value");
+        match value {
+            Some(Json::Object(map)) => map.retain(|key, _| !path_is(resource, key, "userName", quirks)),
+            _ => *operation = Json::Null,
+        }
+    }
+    operations.retain(|operation| !operation.is_null());
+}
+
+/// What an operation sets a top-level attribute to, by its path or by a key of its value.
+fn set_by<'a>(
+    resource: &'static ResourceType,
+    operation: &'a Json,
+    attribute: &str,
+    quirks: Quirks,
+) -> Option<&'a Json> {
+    let value = member(operation, "value")?;
+    match (member(operation, "path"), value) {
+        (Some(Json::String(path)), value) => path_is(resource, path, attribute, quirks).then_some(value),
+        (None, Json::Object(map)) => map
+            .iter()
+            .find(|(key, _)| path_is(resource, key, attribute, quirks))
+            .map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn path_is(resource: &'static ResourceType, text: &str, attribute: &str, quirks: Quirks) -> bool {
+    let found = path::parse(resource, text, quirks).map(|path| path.target);
+    matches!(found, Ok(Target::Attribute(one, None)) if one.name == attribute)
+}
+
+fn member<'a>(operation: &'a Json, name: &str) -> Option<&'a Json> {
+    operation
+        .as_object()?
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+fn member_mut<'a>(operation: &'a mut Json, name: &str) -> Option<&'a mut Json> {
+    operation
+        .as_object_mut()?
+        .iter_mut()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+fn is_tombstone(name: &Json) -> bool {
+    let split = name.as_str().and_then(|name| name.split_at_checked(32));
+    split.is_some_and(|(prefix, rest)| !rest.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn patch_operation(
+    resource: &'static ResourceType,
+    mut operation: Map<String, Json>,
+    id: &str,
+    quirks: Quirks,
+) -> Map<String, Json> {
+    let mut target = None;
+    for (key, value) in &mut operation {
+        match (key.to_ascii_lowercase().as_str(), &mut *value) {
+            ("op", Json::String(op)) if quirks.has(Quirk::OpCase) => op.make_ascii_lowercase(),
+            ("path", Json::String(path)) => {
+                if quirks.has(Quirk::ForeignSchemas) {
+                    *path = known_urn_prefix(path);
+                }
+                if !path.eq_ignore_ascii_case(resource.schema.id) {
+                    target = Some(path::parse(resource, path, quirks).ok());
+                }
+            }
+            _ => {}
+        }
+    }
+    let value = operation.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("value"));
+    if let Some((_, value)) = value {
+        let taken = value.take();
+        *value = match (target, taken) {
+            (None, Json::Object(map)) => Json::Object(pathless(resource, map, id, quirks)),
+            (Some(Some(path)), taken) => match path.target {
+                Target::Attribute(attribute, sub) => coerce(sub.unwrap_or(attribute), taken, quirks),
+                Target::Extension(schema) => extension(schema.attributes, taken, quirks),
+            },
+            (_, taken) => taken,
+        };
+    }
+    operation
+}
+
+/// The value of an operation without path: keys are paths.
+fn pathless(resource: &'static ResourceType, map: Map<String, Json>, id: &str, quirks: Quirks) -> Map<String, Json> {
+    let mut canonical = Map::new();
+    for (key, value) in map {
+        let key = if quirks.has(Quirk::ForeignSchemas) {
+            known_urn_prefix(&key)
+        } else {
+            key
+        };
+        let Ok(found) = path::parse(resource, &key, quirks) else {
+            let value = match value {
+                Json::Object(map) if key.eq_ignore_ascii_case(resource.schema.id) => {
+                    Json::Object(pathless(resource, map, id, quirks))
+                }
+                other => other,
+            };
+            canonical.insert(key, value);
+            continue;
+        };
+        match found.target {
+            Target::Attribute(attribute, _) if quirks.has(Quirk::ReadOnlyInValue) && ignored(attribute, &value, id) => {
+            }
+            Target::Attribute(attribute, sub) => {
+                canonical.insert(key, coerce(sub.unwrap_or(attribute), value, quirks));
+            }
+            Target::Extension(schema) => {
+                canonical.insert(key, extension(schema.attributes, value, quirks));
+            }
+        }
+    }
+    canonical
+}
+
+/// A resource's own id is repeated with every change; another one is an attempt to change it.
+fn ignored(attribute: &Attribute, value: &Json, id: &str) -> bool {
+    match attribute.name {
+        "id" => value == id,
+        "schemas" => true,
+        _ => attribute.mutability == Mutability::ReadOnly,
+    }
+}
+
+fn extension(attributes: &'static [Attribute], value: Json, quirks: Quirks) -> Json {
+    let Json::Object(map) = value else { return value };
+    let coerced = map.into_iter().map(|(key, value)| {
+        let value = match attributes.iter().find(|one| one.name.eq_ignore_ascii_case(&key)) {
+            Some(attribute) => single_value(attribute, coerce(attribute, value, quirks), quirks),
+            None => value,
+        };
+        (key, value)
+    });
+    coerced.collect()
+}
+
+fn coerce(attribute: &'static Attribute, value: Json, quirks: Quirks) -> Json {
+    let value = if quirks.has(Quirk::ManagerForms) && attribute.name == "manager" {
+        manager(value)
+    } else {
+        value
+    };
+    if quirks.has(Quirk::StringBooleans) {
+        booleans(attribute, value)
+    } else {
+        value
+    }
+}
+
+/// `StringBooleans`: text in any case for each boolean of the attribute.
+pub fn booleans(attribute: &'static Attribute, value: Json) -> Json {
+    match (attribute.kind, value) {
+        (Type::Boolean, Json::String(text)) if text.eq_ignore_ascii_case("true") => Json::Bool(true),
+        (Type::Boolean, Json::String(text)) if text.eq_ignore_ascii_case("false") => Json::Bool(false),
+        (Type::Complex, Json::Array(values)) => values.into_iter().map(|one| booleans(attribute, one)).collect(),
+        (Type::Complex, Json::Object(map)) => {
+            let coerced = map.into_iter().map(|(key, value)| match attribute.sub_attribute(&key) {
+                Some(sub) => (key, booleans(sub, value)),
+                None => (key, value),
+            });
+            Json::Object(coerced.collect())
+        }
+        (_, value) => value,
+    }
+}
+
+/// `ManagerForms`: the manager's id, or a list of one manager, becomes an object; an empty id means none. A reference
+/// to the manager before is not kept beside a new id.
+fn manager(value: Json) -> Json {
+    match value {
+        Json::Array(mut list) if list.len() == 1 && !list[0].is_array() => manager(list.remove(0)),
+        Json::String(id) if id.is_empty() => Json::Null,
+        Json::String(id) => json!({ "value": id, "$ref": null }),
+        Json::Object(map)
+            if map
+                .iter()
+                .any(|(key, value)| key.eq_ignore_ascii_case("value") && value == "") =>
+        {
+            Json::Null
+        }
+        other => other,
+    }
+}
+
+/// `SingleValue`: one object becomes a list of one.
+fn single_value(attribute: &Attribute, value: Json, quirks: Quirks) -> Json {
+    if quirks.has(Quirk::SingleValue) && attribute.multi_valued && value.is_object() {
+        Json::Array(vec![value])
+    } else {
+        value
+    }
+}
+
+/// `ForeignSchemas`: what stands for a known schema becomes its URN, in `schemas` and as a key; what stands for none is
+/// dropped from `schemas`. A known schema under two names keeps the first data.
+fn foreign_schemas(body: Map<String, Json>) -> Map<String, Json> {
+    let mut canonical = Map::new();
+    for (key, mut value) in body {
+        if let ("schemas", Json::Array(urns)) = (key.to_ascii_lowercase().as_str(), &mut value)
+            && urns.iter().all(Json::is_string)
+            && !urns.is_empty()
+        {
+            let known = urns.iter().filter_map(|urn| known_urn(urn.as_str()?));
+            value = known.collect();
+        }
+        let key = known_urn(&key).map_or(key, str::to_owned);
+        canonical.entry(key).or_insert(value);
+    }
+    canonical
+}
+
+/// The URN of ours that a provider means by this one.
+fn known_urn(urn: &str) -> Option<&'static str> {
+    const USER: &[&str] = &[
+        USER_URN,
+        "urn:scim:schemas:core:1.0",
+        "urn:scim:schemas:core:2.0",
+        "urn:scim:schemas:core:2.0:User",
+    ];
+    const ENTERPRISE: &[&str] = &[
+        ENTERPRISE_URN,
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
+        "urn:scim:schemas:extension:enterprise:1.0",
+        "urn:scim:schemas:extension:enterprise:2.0",
+        "urn:scim:schemas:extension:enterprise:2.0:User",
+    ];
+    let means = |urns: &[&str]| urns.iter().any(|one| one.eq_ignore_ascii_case(urn));
+    match () {
+        () if means(USER) => Some(USER_URN),
+        () if means(ENTERPRISE) => Some(ENTERPRISE_URN),
+        () => None,
+    }
+}
+
+/// The same for a URN at the start of a path.
+fn known_urn_prefix(path: &str) -> String {
+    if let Some(urn) = known_urn(path) {
+        return urn.to_owned();
+    }
+    let colons = path.match_indices(':').map(|(at, _)| at);
+    let mut known = colons.filter_map(|at| known_urn(&path[..at]).map(|urn| format!("{urn}{}", &path[at..])));
+    known.next_back().unwrap_or_else(|| path.to_owned())
+}
