@@ -59,7 +59,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
     let access = Access::start(
         redis,
-        store.system(),
+        store.relay(),
         wake.clone(),
         settings.login_key.clone(),
         &shutdown,

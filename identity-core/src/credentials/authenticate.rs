@@ -88,7 +88,7 @@ impl Authenticator {
         let asked_at = Instant::now();
         let row: Option<Row> = sqlx::query_as(RESOLVE)
             .bind(hash.as_slice())
-            .fetch_optional(self.store.pool())
+            .fetch_optional(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         let row = row.filter(|row| row.sha256.ct_eq(&hash).into()).ok_or_else(invalid)?;
@@ -103,7 +103,13 @@ impl Authenticator {
 
     /// Failing to note a use must not fail the use.
     async fn note_use(&self, id: Uuid) {
-        if let Err(error) = sqlx::query(NOTE_USE).bind(id).execute(self.store.pool()).await {
+        let noted: Result<_, Error> = async {
+            let mut connection = self.store.connection().await?;
+            let noted = sqlx::query(NOTE_USE).bind(id).execute(&mut *connection).await;
+            noted.map_err(database)
+        }
+        .await;
+        if let Err(error) = noted {
             tracing::warn!(error = &error as &dyn std::error::Error, credential.id = %id, "last use not noted");
         }
     }

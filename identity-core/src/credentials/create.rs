@@ -2,6 +2,7 @@
 
 use identity_proto::credential::{hash, token};
 use identity_proto::identity::v1::{CreateTokenResponse, ErrorReason};
+use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{Credentials, Row, SCOPES};
@@ -38,7 +39,8 @@ impl Credentials {
         getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
         let secret = token(random);
         let hint = secret.get(secret.len() - 4..).unwrap_or_default().to_owned();
-        let mut transaction = self.store.pool().begin().await.map_err(database)?;
+        let mut connection = self.store.connection().await?;
+        let mut transaction = connection.begin().await.map_err(database)?;
         let found = sqlx::query(LOCK)
             .bind(tenant)
             .fetch_optional(&mut *transaction)

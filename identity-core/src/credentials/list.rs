@@ -15,7 +15,7 @@ impl Credentials {
     pub async fn list(&self, tenant: Uuid) -> Result<Vec<Token>, Error> {
         let rows: Vec<Row> = sqlx::query_as(LIST)
             .bind(tenant)
-            .fetch_all(self.store.pool())
+            .fetch_all(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         Ok(rows.into_iter().map(Token::from).collect())

@@ -19,7 +19,7 @@ impl Credentials {
         let id = Uuid::parse_str(id).map_err(|_| not_found())?;
         let row: Option<Row> = sqlx::query_as(REVOKE)
             .bind(id)
-            .fetch_optional(self.store.pool())
+            .fetch_optional(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         row.map(Token::from).ok_or_else(not_found)

@@ -20,9 +20,11 @@ use crate::store::TenantStore;
 use crate::time::to_proto;
 
 impl Core {
-    /// The rows of the tenant that the caller names, if it may.
+    /// The rows of the tenant that the caller names, if it may, by the connections that are kept for access.
     fn store_for<T>(&self, request: &Request<T>, tenant_id: &str) -> Result<TenantStore, Error> {
-        Ok(self.store.of(Caller::of(request.extensions())?.tenant(tenant_id)?))
+        Ok(self
+            .store
+            .access_of(Caller::of(request.extensions())?.tenant(tenant_id)?))
     }
 }
 

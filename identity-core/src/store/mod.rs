@@ -1,6 +1,8 @@
 //! The only way to PostgreSQL. [`TenantStore`] reaches the rows of one tenant, [`SystemStore`] the few tables above
 //! tenants; each runs under a database role of its own, and neither as the owner of the tables.
 
+mod lane;
+mod lease;
 mod mutation;
 mod pool;
 mod system;
@@ -12,37 +14,60 @@ mod tests;
 use std::time::Duration;
 
 use runtime::Secret;
-use sqlx::PgPool;
 
+use lane::Lane;
 pub(crate) use mutation::{Binding, Mutation};
 pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
+
+/// The relay's connections: one each for its link, its batches and its leases, and one to spare.
+const RELAY_SIZE: u32 = 4;
+
+/// How long a connection of a lane with short statements may take to become usable again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const TENANT: &str = "portcullis_tenant";
+const SYSTEM: &str = "portcullis_system";
 
 /// How the database is used.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `postgres://…`
     pub url: Secret,
-    /// Connections in each of the two pools, at most.
+    /// Connections for what tenants ask. The lanes for access and for the system have half of it each, the relay four.
     pub pool_size: u32,
     /// How long one statement may run.
     pub statement_timeout: Duration,
 }
 
-/// Both pools. Connects when first used.
+/// All lanes to PostgreSQL. Connects when first used.
 #[derive(Clone)]
 pub struct Store {
-    tenants: PgPool,
-    system: PgPool,
+    tenants: Lane,
+    access: Lane,
+    system: Lane,
+    relay: Lane,
 }
 
 impl Store {
-    /// Prepares both pools. Fails only when the URL cannot be read.
+    /// Prepares the pools. Fails only when the URL cannot be read.
     pub fn new(options: &Options) -> Result<Self, sqlx::Error> {
+        let size = options.pool_size;
+        let half = (size / 2).max(2);
+        let lane = |role, size, patience| -> Result<Lane, sqlx::Error> {
+            Ok(Lane::new(pool::lazy(options, role, size)?, size, patience))
+        };
         Ok(Store {
-            tenants: pool::lazy(options, "portcullis_tenant")?,
-            system: pool::lazy(options, "portcullis_system")?,
+            // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
+            tenants: lane(TENANT, size, options.statement_timeout + PATIENCE)?,
+            access: lane(TENANT, half, PATIENCE)?,
+            system: lane(SYSTEM, half, PATIENCE)?,
+            relay: Lane::new(
+                pool::lazy_for_direct_use(options, SYSTEM, RELAY_SIZE)?,
+                RELAY_SIZE,
+                PATIENCE,
+            ),
         })
     }
 
@@ -51,14 +76,25 @@ impl Store {
         TenantStore::new(self.tenants.clone(), tenant)
     }
 
+    /// The rows of one tenant, by connections that are kept for logins, validations and ends of access.
+    pub fn access_of(&self, tenant: TenantId) -> TenantStore {
+        TenantStore::new(self.access.clone(), tenant)
+    }
+
     /// The tables above tenants.
     pub fn system(&self) -> SystemStore {
         SystemStore::new(self.system.clone())
     }
 
-    /// Closes both pools: nothing is answered afterwards.
+    /// The tables above tenants, by connections that are kept for the relay.
+    pub fn relay(&self) -> SystemStore {
+        SystemStore::new(self.relay.clone())
+    }
+
+    /// Closes all connections: nothing is answered afterwards.
     pub async fn close(&self) {
-        self.tenants.close().await;
-        self.system.close().await;
+        for lane in [&self.tenants, &self.access, &self.system, &self.relay] {
+            lane.close().await;
+        }
     }
 }

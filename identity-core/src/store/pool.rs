@@ -1,27 +1,48 @@
-//! How connections are made. Every one of them gives up the owner's rights at once, by `SET ROLE`.
+//! How connections are made. Every one of them gives up the owner's rights at once, by `SET ROLE`, and leads to a server
+//! that may be written to: what a standby says may be long out of date.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 
 use super::Options;
-
-/// How long a request waits for a connection before it is told that the database is unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that was idle for longer is probed before use: PostgreSQL may have restarted. Under load none is, so that
 /// no request pays for a probe.
 const PROBED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// A pool that runs everything as `role` and connects when first used.
-pub(super) fn lazy(options: &Options, role: &'static str) -> Result<PgPool, sqlx::Error> {
+/// How long a connection may take to become usable again.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// As PostgreSQL shows our connections.
+const NAME: &str = "portcullis identity-core";
+
+/// A pool of at most `size` connections that runs everything as `role` and connects when first used.
+pub(super) fn lazy(options: &Options, role: &'static str, size: u32) -> Result<PgPool, sqlx::Error> {
     let connect: PgConnectOptions = options.url.expose().parse()?;
+    Ok(settings(options, role, size).connect_lazy_with(connect.application_name(NAME)))
+}
+
+/// The same, for statements that are given to the pool itself and so have no [`super::lease::Lease`] to end in time. The
+/// driver's own ping follows this one at once: what is left to chance is a network that is cut between the two.
+pub(super) fn lazy_for_direct_use(options: &Options, role: &'static str, size: u32) -> Result<PgPool, sqlx::Error> {
+    let connect: PgConnectOptions = options.url.expose().parse()?;
+    let settings = settings(options, role, size).after_release(|connection, _| {
+        Box::pin(async move {
+            let ready = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
+            ready.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+        })
+    });
+    Ok(settings.connect_lazy_with(connect.application_name(NAME)))
+}
+
+fn settings(options: &Options, role: &'static str, size: u32) -> PgPoolOptions {
     let timeout = options.statement_timeout.as_millis();
     let setup = format!("SET ROLE {role}; SET statement_timeout = {timeout}; SET TIME ZONE 'UTC'");
-    Ok(PgPoolOptions::new()
-        .max_connections(options.pool_size)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(super::lane::ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, since| {
             Box::pin(async move {
@@ -34,9 +55,22 @@ pub(super) fn lazy(options: &Options, role: &'static str) -> Result<PgPool, sqlx
         .after_connect(move |connection, _| {
             let setup = setup.clone();
             Box::pin(async move {
+                refuse_standby(connection).await?;
                 connection.execute(AssertSqlSafe(setup)).await?;
                 Ok(())
             })
         })
-        .connect_lazy_with(connect.application_name("portcullis identity-core")))
+}
+
+/// A server in recovery answers with a past, in which access that ended may still stand.
+async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
+    if standby {
+        let message = "this PostgreSQL is a standby; DATABASE_URL must lead to the primary";
+        return Err(sqlx::Error::Configuration(message.into()));
+    }
+    Ok(())
 }

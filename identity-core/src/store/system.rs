@@ -1,26 +1,37 @@
-//! The tables above tenants: tenants and their access, credentials, the outbox as the relay sees it, generations. The
-//! database role of this store may do nothing else, save for removing the users of a deleted tenant.
+//! The tables above tenants: tenants and their access, credentials, the outbox as the relay sees it, generations. What
+//! its database role may touch, and how, is listed in ARCHITECTURE.md and granted by the migrations.
 
 use sqlx::PgPool;
 use sqlx::postgres::PgRow;
 
+use super::lane::Lane;
+use super::lease::Lease;
 use super::{Binding, Mutation};
+use crate::error::{Error, database};
 use crate::outbox::Event;
 
 /// Access to the tables above tenants.
 #[derive(Clone)]
 pub struct SystemStore {
-    pool: PgPool,
+    lane: Lane,
 }
 
 impl SystemStore {
-    pub(super) fn new(pool: PgPool) -> Self {
-        SystemStore { pool }
+    pub(super) fn new(lane: Lane) -> Self {
+        SystemStore { lane }
     }
 
-    /// The connections under the system role.
+    /// A connection under the system role. What it writes has no event: neither a credential nor a lease of a bucket has
+    /// one, and the users of a deleted tenant went with the tenant's. Whatever has one goes through
+    /// [`SystemStore::change`].
+    pub(crate) async fn connection(&self) -> Result<Lease, Error> {
+        self.lane.connection().await.map_err(database)
+    }
+
+    /// The pool behind [`SystemStore::connection`], for statements that their caller bounds in time. Its connections have
+    /// no time to come back in, which a silent cut of the network turns into many minutes: prefer a connection.
     pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+        self.lane.pool()
     }
 
     /// Executes a change of a tenant together with its event.
@@ -34,6 +45,8 @@ impl SystemStore {
     where
         T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
-        bind(mutation.with(tenant, event)).fetch_optional(&self.pool).await
+        let mut connection = self.lane.connection().await?;
+        let statement = bind(mutation.with(tenant, event));
+        statement.fetch_optional(&mut *connection).await
     }
 }

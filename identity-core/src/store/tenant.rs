@@ -1,11 +1,12 @@
 //! The rows of one tenant. PostgreSQL is told the tenant before each use of a connection, and its row-level security
 //! hides every other tenant's rows, whatever a statement says.
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Executor, FromRow, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Executor, FromRow};
 use uuid::Uuid;
 
+use super::lane::Lane;
+use super::lease::Lease;
 use super::{Binding, Mutation};
 use crate::error::{Error, database};
 use crate::outbox::Event;
@@ -35,13 +36,13 @@ pub(crate) trait Lockable: for<'r> FromRow<'r, PgRow> + Send + Unpin {
 /// Access to the rows of one tenant.
 #[derive(Clone)]
 pub struct TenantStore {
-    pool: PgPool,
+    lane: Lane,
     tenant: TenantId,
 }
 
 impl TenantStore {
-    pub(super) fn new(pool: PgPool, tenant: TenantId) -> Self {
-        TenantStore { pool, tenant }
+    pub(super) fn new(lane: Lane, tenant: TenantId) -> Self {
+        TenantStore { lane, tenant }
     }
 
     /// Whose rows these are.
@@ -50,7 +51,7 @@ impl TenantStore {
     }
 
     /// A connection in a session that PostgreSQL keeps read-only.
-    pub(crate) async fn read(&self) -> Result<PoolConnection<Postgres>, Error> {
+    pub(crate) async fn read(&self) -> Result<Lease, Error> {
         self.connection("SET default_transaction_read_only = on")
             .await
             .map_err(database)
@@ -74,15 +75,16 @@ impl TenantStore {
     /// Begins a transaction, for a change that depends on the row as it is.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         let statement = self.setting("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-        let transaction = self.pool.begin_with(AssertSqlSafe(statement)).await;
+        let mut connection = self.lane.connection_for(self.tenant.0).await.map_err(database)?;
+        connection.begin(statement).await.map_err(database)?;
         Ok(Tx {
-            transaction: transaction.map_err(database)?,
+            connection,
             tenant: self.tenant.0,
         })
     }
 
-    async fn connection(&self, mode: &str) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+    async fn connection(&self, mode: &str) -> Result<Lease, sqlx::Error> {
+        let mut connection = self.lane.connection_for(self.tenant.0).await?;
         connection.execute(AssertSqlSafe(self.setting(mode))).await?;
         Ok(connection)
     }
@@ -98,7 +100,7 @@ impl TenantStore {
 
 /// A transaction on the rows of one tenant: what it can do is lock a row, and change it with an event.
 pub(crate) struct Tx {
-    transaction: Transaction<'static, Postgres>,
+    connection: Lease,
     tenant: Uuid,
 }
 
@@ -108,7 +110,7 @@ impl Tx {
         sqlx::query_as(T::LOCK)
             .bind(self.tenant)
             .bind(id)
-            .fetch_optional(&mut *self.transaction)
+            .fetch_optional(&mut *self.connection)
             .await
             .map_err(database)
     }
@@ -124,8 +126,8 @@ impl Tx {
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let statement = bind(mutation.with(self.tenant, event));
-        let row = statement.fetch_optional(&mut *self.transaction).await?;
-        self.transaction.commit().await?;
+        let row = statement.fetch_optional(&mut *self.connection).await?;
+        self.connection.commit().await?;
         Ok(row)
     }
 }

@@ -140,7 +140,7 @@ async fn the_system_role_cannot_write_users() {
     let fixture = fixture(1).await;
     let system = fixture.store.system();
     let refused = sqlx::query("UPDATE users SET version = 2")
-        .execute(system.pool())
+        .execute(&mut *system.connection().await.unwrap())
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("permission denied"), "{refused}");
@@ -148,7 +148,7 @@ async fn the_system_role_cannot_write_users() {
 
 #[tokio::test]
 async fn connections_that_died_while_idle_are_replaced_unnoticed() {
-    let fixture = fixture(3).await;
+    let fixture = fixture(6).await;
     let store = fixture.of(A);
     let held = (
         store.read().await.unwrap(),

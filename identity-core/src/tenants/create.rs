@@ -28,7 +28,7 @@ impl Tenants {
             .bind(name)
             .bind(scim_enabled)
             .bind(profile)
-            .fetch_one(self.store.pool())
+            .fetch_one(&mut *self.store.connection().await?)
             .await
             .map_err(
                 |error| match error.as_database_error().and_then(|reported| reported.constraint()) {

@@ -23,7 +23,7 @@ impl Tenants {
         let found: Option<Tenant> = sqlx::query_as(FIND)
             .bind(Uuid::parse_str(reference).ok())
             .bind(reference)
-            .fetch_optional(self.store.pool())
+            .fetch_optional(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         found.ok_or_else(no_tenant)
@@ -43,7 +43,7 @@ impl Tenants {
         let mut tenants: Vec<Tenant> = sqlx::query_as(LIST)
             .bind(after)
             .bind(size + 1)
-            .fetch_all(self.store.pool())
+            .fetch_all(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         let size = usize::try_from(size).unwrap_or_default();

@@ -35,7 +35,7 @@ pub async fn purge_deleted(store: SystemStore, shutdown: Shutdown) {
 pub(super) async fn purge_batch(store: &SystemStore) -> Result<bool, Error> {
     let removed = sqlx::query(PURGE)
         .bind(BATCH)
-        .execute(store.pool())
+        .execute(&mut *store.connection().await?)
         .await
         .map_err(database)?;
     Ok(removed.rows_affected() >= BATCH.unsigned_abs())

@@ -15,7 +15,7 @@ impl Tenants {
         let row: Option<Tenant> = sqlx::query_as(SET_SCIM)
             .bind(tenant)
             .bind(enabled)
-            .fetch_optional(self.store.pool())
+            .fetch_optional(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         row.ok_or_else(no_tenant)

@@ -1,0 +1,98 @@
+//! Lanes: pools that do not wait for each other. Lists and lock waits of tenants fill one, and endings, validations and
+//! the relay still have theirs. Within a lane no tenant may hold more than its share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use super::lease::Lease;
+
+/// How long a request waits for a connection, its tenant's share included, before it is told that the database is
+/// unavailable.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Tenants that were seen, before those that hold nothing are forgotten.
+const REMEMBERED: usize = 1_000;
+
+/// A pool, and the rules for taking connections from it.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    pool: PgPool,
+    shares: Arc<Shares>,
+    /// How long a connection that comes back may take to become usable again.
+    patience: Duration,
+}
+
+impl Lane {
+    /// A lane of `size` connections, of which one tenant may hold half.
+    pub(super) fn new(pool: PgPool, size: u32, patience: Duration) -> Self {
+        let each = usize::try_from(size / 2).unwrap_or(1).max(1);
+        Lane {
+            pool,
+            shares: Arc::new(Shares::of(each)),
+            patience,
+        }
+    }
+
+    /// A connection for the rows of this tenant, once its share has room.
+    pub(super) async fn connection_for(&self, tenant: Uuid) -> Result<Lease, sqlx::Error> {
+        let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, async {
+            let share = self.shares.take(tenant).await?;
+            let connection = self.pool.acquire().await?;
+            Ok(Lease::new(connection, self.patience, Some(share)))
+        });
+        connection.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// A connection for what stands above tenants.
+    pub(super) async fn connection(&self) -> Result<Lease, sqlx::Error> {
+        let connection = self.pool.acquire().await?;
+        Ok(Lease::new(connection, self.patience, None))
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// How many connections each tenant holds.
+struct Shares {
+    each: usize,
+    held: Mutex<HashMap<Uuid, Weak<Semaphore>>>,
+}
+
+impl Shares {
+    fn of(each: usize) -> Self {
+        Shares {
+            each,
+            held: Mutex::default(),
+        }
+    }
+
+    async fn take(&self, tenant: Uuid) -> Result<OwnedSemaphorePermit, sqlx::Error> {
+        let share = self.share(tenant);
+        share.acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
+    }
+
+    /// The tenant's semaphore, which lives for as long as someone holds or waits for a part of it.
+    fn share(&self, tenant: Uuid) -> Arc<Semaphore> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = held.get(&tenant).and_then(Weak::upgrade) {
+            return share;
+        }
+        if held.len() >= REMEMBERED {
+            held.retain(|_, share| share.strong_count() > 0);
+        }
+        let share = Arc::new(Semaphore::new(self.each));
+        held.insert(tenant, Arc::downgrade(&share));
+        share
+    }
+}
