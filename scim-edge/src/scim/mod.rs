@@ -64,3 +64,6 @@ impl Refusal {
         Self::new(ErrorReason::Mutability, detail)
     }
 }
+
+#[cfg(test)]
+mod properties;

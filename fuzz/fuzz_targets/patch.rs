@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use scim_edge_fuzz::{SmallStack, check_patch};
+
+thread_local!(static CHECK: SmallStack = SmallStack::of(check_patch));
+
+fuzz_target!(|input: &[u8]| CHECK.with(|check| check.check(input)));
