@@ -119,7 +119,7 @@ fn next_step(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::MethodNotAllowed => Some("use a service key of role admin"),
         ErrorReason::NotFound => Some("look it up with `tenant list`, `token list`, or `user list --tenant NAME`"),
         ErrorReason::TenantSuspended => Some("resume it with `tenant resume NAME`"),
-        ErrorReason::LoginInvalid | ErrorReason::LoginStale => Some("begin again with `login begin --tenant NAME`"),
+        ErrorReason::LoginInvalid | ErrorReason::LoginStale => Some("login begin --tenant NAME"),
         ErrorReason::AccessEnded => Some("see `access show --tenant NAME USER`; only an active user can log in"),
         ErrorReason::Internal => Some("its cause is in the service's log"),
         _ => None,
@@ -158,7 +158,7 @@ mod tests {
         check(
             of(Code::FailedPrecondition, ErrorReason::LoginStale, "access changed"),
             Exit::Refused,
-            "access changed; begin again with `login begin",
+            "access changed; login begin --tenant NAME",
         );
         check(
             of(Code::AlreadyExists, ErrorReason::Uniqueness, "taken"),

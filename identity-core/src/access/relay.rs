@@ -26,6 +26,9 @@ const BATCH: i64 = 256;
 /// given up, and the claim on a batch ends by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A link that lasted no longer is not replaced at once.
+const SHORT_LIVED: Duration = Duration::from_millis(500);
+
 /// The link that stands now, if any.
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
 
@@ -47,11 +50,15 @@ async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sende
             Ok(link) => {
                 tracing::info!("the access registers are linked");
                 quiet = false;
-                let link = Arc::new(link);
+                let (link, made) = (Arc::new(link), tokio::time::Instant::now());
                 sender.send_replace(Some(link.clone()));
                 link.over.cancelled().await;
                 sender.send_replace(None);
                 tracing::warn!("the link to the access registers is over; making another");
+                // A Redis that lets in but takes no writes would be linked and lost in a loop.
+                if made.elapsed() < SHORT_LIVED {
+                    tokio::time::sleep(SHORT_LIVED).await;
+                }
             }
             Err(error) => {
                 if !quiet {

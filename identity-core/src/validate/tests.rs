@@ -49,6 +49,9 @@ fn a_user_name_is_visible_plain_and_bounded() {
     }
     for hidden in [
         "\u{200B}",
+        "\u{3164}",
+        "\u{E000}",
+        "\u{FFFE}",
         "\u{FEFF}ann",
         "a\u{202E}nn",
         "a\nb",

@@ -113,6 +113,11 @@ impl Home {
         for name in SERVICES.map(|service| self.pid_file(service)) {
             remove_file(&name)?;
         }
+        self.forget_description()
+    }
+
+    /// Removes what tells scripts where the system is.
+    pub fn forget_description(&self) -> Result<()> {
         remove_file(&self.file(Description::FILE))
     }
 

@@ -64,6 +64,7 @@ pub struct Options {
 pub(crate) async fn run(data_dir: &Path, options: Options, output: Output) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
     let home = Home::open(data_dir)?;
+    home.forget_description()?; // what a killed run left describes nothing that lives
     let mut children = Children::default();
     let mut result = up(&home, &options, &mut children, output, &shutdown).await;
     if result.is_ok() {

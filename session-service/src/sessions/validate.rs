@@ -27,7 +27,7 @@ pub enum Verdict {
     TenantEnded,
 }
 
-/// A verdict and whose session it is; nobody's, if the token never was one of ours.
+/// A verdict and whose session it is; nobody's, if there is no such session: then the token may be anyone's invention.
 #[derive(Clone, Copy, Debug)]
 pub struct Validated {
     pub verdict: Verdict,
@@ -55,10 +55,8 @@ impl Sessions {
                 _ => return Err(unknown_answer()),
             },
         };
-        Ok(Validated {
-            verdict,
-            owner: Some((locator.tenant, locator.user)),
-        })
+        let owner = (verdict != Verdict::Unknown).then_some((locator.tenant, locator.user));
+        Ok(Validated { verdict, owner })
     }
 
     async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {
