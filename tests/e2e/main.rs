@@ -5,6 +5,7 @@ mod bad_input;
 mod faults;
 mod identity_client;
 mod invariants;
+mod properties;
 mod sessions;
 mod traces;
 mod walk;

@@ -121,13 +121,21 @@ fn statement(start: &str, filter: &Filter) -> QueryBuilder<Postgres> {
     query
 }
 
-fn runner(cases: u32) -> TestRunner {
+/// New users and filters in each run; a failure shows the seed, and `PORTCULLIS_SEED=<seed>` repeats it.
+fn seed() -> u64 {
+    let given = std::env::var("PORTCULLIS_SEED").ok();
+    let given = given.map(|seed| seed.parse().expect("PORTCULLIS_SEED is a number"));
+    given.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0)
+}
+
+fn runner(cases: u32, seed: u64) -> TestRunner {
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
-    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    let seed = seed.to_le_bytes().repeat(4);
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
 #[test]
@@ -137,7 +145,8 @@ fn sql_finds_what_the_filter_means() {
         .build()
         .unwrap();
     let mut connection = tokio.block_on(database());
-    let mut users = runner(1);
+    let seed = seed();
+    let mut users = runner(1, seed);
     let users: Vec<Map<String, Json>> = (0..60)
         .map(|number| {
             let user = generated::user().new_tree(&mut users).unwrap().current();
@@ -148,7 +157,7 @@ fn sql_finds_what_the_filter_means() {
     let (mut some, mut none) = (0, 0);
     let connection = std::cell::RefCell::new(connection);
     let counts = std::cell::RefCell::new((&mut some, &mut none));
-    let result = runner(1_500).run(&generated::filter(), |filter| {
+    let result = runner(4_000, seed).run(&generated::filter(), |filter| {
         let mut query = statement("SELECT u.user_id", &filter);
         let mut connection = connection.borrow_mut();
         let rows = tokio.block_on(query.build_query_scalar::<Uuid>().fetch_all(&mut *connection));
@@ -171,10 +180,13 @@ fn sql_finds_what_the_filter_means() {
         Ok(())
     });
     if let Err(TestError::Fail(reason, filter)) = result {
-        panic!("{reason}\n{filter}\n{}", compile(&filter).unwrap());
+        panic!(
+            "PORTCULLIS_SEED={seed}: {reason}\n{filter}\n{}",
+            compile(&filter).unwrap()
+        );
     }
     assert!(
-        some > 300 && none > 100,
+        some > 800 && none > 300,
         "filters must find some users and none: {some}, {none}"
     );
 }
