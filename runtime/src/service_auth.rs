@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use crate::Secret;
 
@@ -21,13 +22,13 @@ pub struct ServiceKey {
     pub name: String,
     /// What the holder may do; each service maps roles to methods.
     pub role: String,
-    /// The tenant ids that it is limited to; empty: all.
+    /// The tenant ids that it is limited to, each as an UUID is usually written; empty: all.
     pub tenants: Vec<String>,
     hash: [u8; 32],
 }
 
 impl ServiceKey {
-    /// Whether the key may be used for this tenant id.
+    /// Whether the key may be used for this tenant id, in lower case with hyphens.
     pub fn covers(&self, tenant: &str) -> bool {
         self.tenants.is_empty() || self.tenants.iter().any(|one| one == tenant)
     }
@@ -83,10 +84,21 @@ fn parse_key(entry: &str, roles: &[&str]) -> anyhow::Result<ServiceKey> {
         name: name.to_owned(),
         role: role.to_owned(),
         tenants: tenants
-            .map(|list| list.split('+').map(str::to_owned).collect())
+            .map(|list| parse_tenants(name, list))
+            .transpose()?
             .unwrap_or_default(),
         hash: Sha256::digest(key.as_bytes()).into(),
     })
+}
+
+/// Any spelling of an UUID is taken. Anything else would be a limit that no tenant meets, or no limit at all.
+fn parse_tenants(name: &str, list: &str) -> anyhow::Result<Vec<String>> {
+    let id = |text: &str| {
+        let id = Uuid::parse_str(text)
+            .with_context(|| format!("{text:?}, a tenant of {name:?}, is no tenant id; give the id, not the name"))?;
+        Ok(id.hyphenated().to_string())
+    };
+    list.split('+').map(|text| id(text.trim())).collect()
 }
 
 /// Client side: puts the service's own key on every request.
@@ -115,7 +127,8 @@ impl Interceptor for WithServiceKey {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "edge:edge:0123456789abcdef, billing:platform:fedcba9876543210:t1+t2";
+    const TEXT: &str = "edge:edge:0123456789abcdef, billing:platform:fedcba9876543210:\
+        0190C3A0-0000-7000-8000-000000000001+0190c3a0000070008000000000000002";
 
     fn keys(text: &str) -> anyhow::Result<ServiceKeys> {
         ServiceKeys::parse("SERVICE_KEYS", &Secret::new(text), &["edge", "platform"])
@@ -132,7 +145,10 @@ mod tests {
         let keys = keys(TEXT).unwrap();
         let billing = keys.authenticate(&carrying("Bearer fedcba9876543210")).unwrap();
         assert_eq!((billing.name.as_str(), billing.role.as_str()), ("billing", "platform"));
-        assert!(billing.covers("t2") && !billing.covers("t3"));
+        for (tenant, covered) in [(1, true), (2, true), (3, false)] {
+            let id = format!("0190c3a0-0000-7000-8000-00000000000{tenant}");
+            assert_eq!(billing.covers(&id), covered, "{id}");
+        }
         for header in [
             "Bearer fedcba987654321",
             "fedcba9876543210",
@@ -151,6 +167,15 @@ mod tests {
             ("a:nobody:0123456789abcdef", "role \"nobody\""),
             ("a:edge:short", "shorter than 16"),
             ("a:edge:0123456789abcdef:t:x", "an entry is"),
+            (
+                "a:edge:0123456789abcdef:acme",
+                "\"acme\", a tenant of \"a\", is no tenant id",
+            ),
+            ("a:edge:0123456789abcdef:", "is no tenant id"),
+            (
+                "a:edge:0123456789abcdef:0190c3a0-0000-7000-8000-000000000001+",
+                "is no tenant id",
+            ),
         ] {
             let error = format!("{:#}", keys(text).unwrap_err());
             assert!(

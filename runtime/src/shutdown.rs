@@ -1,14 +1,16 @@
-//! An orderly stop in two stages. Soft: accept nothing new, finish what runs, leave. Hard: leave now. A task that ends
-//! without being asked stops the whole process with a failure, so that no process lives on half dead.
+//! An orderly stop in two stages. Soft: accept nothing new, finish what runs, leave. Hard, when the grace time is over:
+//! leave now. A task that ends without being asked stops the whole process with a failure, so that no process lives on half dead.
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long the soft stage lasts at most.
+/// How long the soft stage lasts at most: for requests and tasks together.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Handed to everything that runs for long. Clones share one state.
@@ -17,6 +19,7 @@ pub struct Shutdown {
     soft: CancellationToken,
     failed: CancellationToken,
     tasks: TaskTracker,
+    deadline: Arc<OnceLock<Instant>>,
 }
 
 impl Shutdown {
@@ -53,6 +56,27 @@ impl Shutdown {
         self.soft.is_cancelled()
     }
 
+    /// Runs a server that ends by itself once the soft stage has begun and its last request is answered. When the grace
+    /// time is over it is dropped, whatever is still open: one client that watches must not keep the process alive.
+    pub async fn serve<E>(&self, server: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+        let grace_over = async {
+            self.requested().await;
+            tokio::time::sleep_until(self.deadline()).await;
+        };
+        tokio::select! {
+            ended = server => ended,
+            () = grace_over => {
+                tracing::warn!("requests were still open {} s after the stop was asked for: dropped", GRACE.as_secs());
+                Ok(())
+            }
+        }
+    }
+
+    /// The end of the soft stage, which counts from when someone first saw that it began.
+    fn deadline(&self) -> Instant {
+        *self.deadline.get_or_init(|| Instant::now() + GRACE)
+    }
+
     /// Runs a task that must live until shutdown: if it ends or panics before, the process stops with a failure.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (soft, failed) = (self.soft.clone(), self.failed.clone());
@@ -82,7 +106,10 @@ impl Shutdown {
     pub async fn finished(self) -> anyhow::Result<()> {
         self.requested().await;
         self.tasks.close();
-        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout_at(self.deadline(), self.tasks.wait())
+            .await
+            .is_err()
+        {
             anyhow::bail!("tasks still ran {} s after the stop was asked for", GRACE.as_secs());
         }
         anyhow::ensure!(!self.failed.is_cancelled(), "a task ended unasked");
@@ -99,6 +126,36 @@ mod tests {
         let shutdown = Shutdown::default();
         shutdown.spawn("dies", async {});
         assert!(shutdown.finished().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_ends_is_dropped_after_the_grace_time() {
+        let shutdown = Shutdown::default();
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            stop.start();
+        });
+        let since = Instant::now();
+        shutdown.serve(std::future::pending::<Result<(), ()>>()).await.unwrap();
+        assert_eq!(since.elapsed().as_secs(), 3_600 + GRACE.as_secs());
+
+        // The grace time is one for all: what is left of it is nothing.
+        shutdown.spawn("stuck", std::future::pending());
+        let since = Instant::now();
+        shutdown.finished().await.unwrap_err();
+        assert!(since.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_ends_in_time_ends_as_it_did() {
+        let shutdown = Shutdown::default();
+        shutdown.start();
+        let answering = async {
+            tokio::time::sleep(GRACE / 2).await;
+            Err("refused")
+        };
+        assert_eq!(shutdown.serve(answering).await, Err("refused"));
     }
 
     #[tokio::test]
