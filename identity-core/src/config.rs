@@ -41,7 +41,9 @@ pub struct Config {
     /// A file that holds the login key
     #[arg(long, env)]
     pub login_key_file: Option<PathBuf>,
-    /// Connections to PostgreSQL in each of two pools
+    /// Connections to PostgreSQL for what tenants ask, of which one tenant may use half. Kept apart from them are half as
+    /// many for logins, validations and ends of access, half as many for credentials and tenants, and four for the relay:
+    /// 36 in all where nothing is set, so allow twice as many plus four for each identity-core in max_connections
     #[arg(long, env, default_value_t = 16)]
     pub database_pool_size: u32,
     /// How long one SQL statement may run, in milliseconds

@@ -100,23 +100,33 @@ impl std::error::Error for Error {
 /// The one reading of what PostgreSQL and its driver report. Errors that a call site expects, such as a constraint's, are
 /// taken out there first.
 pub fn database(error: sqlx::Error) -> Error {
-    let unavailable = match &error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
-        sqlx::Error::Database(reported) => reported.code().is_some_and(|code| passes(&code)),
-        _ => false,
+    let reason = match &error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            ErrorReason::Unavailable
+        }
+        sqlx::Error::Database(reported) => reported.code().map_or(ErrorReason::Internal, |code| reason(&code)),
+        _ => ErrorReason::Internal,
     };
-    if unavailable {
-        let message = "the database cannot be reached or is overloaded; try again in a moment";
-        Error::new(ErrorReason::Unavailable, message).with_source(error)
-    } else {
-        Error::internal(error)
-    }
+    let message = match reason {
+        ErrorReason::Unavailable => "the database cannot be reached or is overloaded; try again in a moment",
+        ErrorReason::InvalidValue => {
+            "a value cannot be stored: it holds the character U+0000, or a number that is too large; correct it"
+        }
+        _ => return Error::internal(error),
+    };
+    Error::new(reason, message).with_source(error)
 }
 
-/// Whether a SQLSTATE speaks of a condition that passes: connections (08), serialization and deadlock (40), resources
-/// (53), a cancelled statement or a stopping server (57), and a server that became read-only by fail-over.
-fn passes(sqlstate: &str) -> bool {
-    matches!(sqlstate.get(..2), Some("08" | "40" | "53" | "57")) || sqlstate == "25006" || sqlstate == "55P03"
+/// What a SQLSTATE means. Conditions that pass: connections (08), serialization and deadlock (40), resources (53), a
+/// cancelled statement or a stopping server (57), a server that became read-only by fail-over, a table, column or function
+/// that is not there yet because the schema is still being made. Values that PostgreSQL cannot hold are the client's.
+fn reason(sqlstate: &str) -> ErrorReason {
+    match sqlstate {
+        "22021" | "22P05" | "22003" => ErrorReason::InvalidValue,
+        "25006" | "55P03" | "42P01" | "42703" | "42883" => ErrorReason::Unavailable,
+        _ if matches!(sqlstate.get(..2), Some("08" | "40" | "53" | "57")) => ErrorReason::Unavailable,
+        _ => ErrorReason::Internal,
+    }
 }
 
 #[cfg(test)]
@@ -125,12 +135,17 @@ mod tests {
 
     #[test]
     fn only_what_passes_is_unavailable() {
-        let check = |sqlstate: &str, expect: bool| assert_eq!(passes(sqlstate), expect, "{sqlstate}");
-        for passing in ["08006", "53300", "57P01", "57P03", "57014", "40001", "40P01", "25006"] {
-            check(passing, true);
+        let check = |sqlstate: &str, expect: ErrorReason| assert_eq!(reason(sqlstate), expect, "{sqlstate}");
+        for passing in [
+            "08006", "53300", "57P01", "57P03", "57014", "40001", "40P01", "25006", "42P01", "42703", "42883",
+        ] {
+            check(passing, ErrorReason::Unavailable);
         }
-        for lasting in ["22021", "22P05", "23505", "42501", "42P01", "XX000", ""] {
-            check(lasting, false);
+        for value in ["22021", "22P05", "22003"] {
+            check(value, ErrorReason::InvalidValue);
+        }
+        for lasting in ["23505", "42501", "22012", "XX000", ""] {
+            check(lasting, ErrorReason::Internal);
         }
         assert!(database(sqlx::Error::PoolTimedOut).retryable());
         assert!(!database(sqlx::Error::RowNotFound).retryable());

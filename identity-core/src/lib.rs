@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod error;
 pub mod filter;
 mod grpc;
+mod health;
 pub mod keys;
 mod outbox;
 pub mod page;
@@ -35,8 +36,6 @@ use store::Store;
 
 /// How long one attempt to reach the database at the start may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The wait between two attempts to reach the database at the start.
-const RETRY_EVERY: Duration = Duration::from_secs(2);
 
 /// Brings the database to the schema of this version. Safe to run from several processes at once.
 pub async fn migrate(database_url: &Secret) -> anyhow::Result<()> {
@@ -66,32 +65,21 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     );
     let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
-    let routes = grpc::routes(&core)?;
+    let reporter = health::reporter().await;
+    let routes = grpc::routes(&core, reporter.clone())?;
 
-    tokio::spawn(prepare_database(settings.database.url, shutdown.clone()));
+    shutdown.spawn(
+        "health",
+        health::keep(reporter, settings.database.url, store.system(), shutdown.clone()),
+    );
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
-    runtime::grpc::server()
+    let server = runtime::grpc::server()
         .layer(auth)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested())
-        .await?;
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+    shutdown.serve(server).await?;
     store.close().await;
     Ok(())
-}
-
-/// Brings the database to this version's schema, trying again until it can be reached. Requests are answered meanwhile:
-/// by UNAVAILABLE.
-async fn prepare_database(url: Secret, shutdown: Shutdown) {
-    while !shutdown.is_requested() {
-        match migrate(&url).await {
-            Ok(()) => return tracing::info!("the database has this version's schema"),
-            Err(error) => tracing::warn!(
-                error = format!("{error:#}"),
-                "the database is not ready yet; trying again"
-            ),
-        }
-        tokio::select! { () = shutdown.requested() => {}, () = tokio::time::sleep(RETRY_EVERY) => {} }
-    }
 }

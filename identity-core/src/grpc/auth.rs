@@ -105,6 +105,9 @@ impl Auth {
             .authenticator
             .authenticate(credential.to_str().unwrap_or_default())
             .await?;
+        if !key.covers(&credential.tenant.to_string()) {
+            return Err(other_edge());
+        }
         check_scope(method, &credential)?;
         Ok(Caller::Scim(credential))
     }
@@ -118,6 +121,12 @@ fn check_scope(method: &Method, credential: &Credential) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// An edge whose key is limited to tenants acts for those alone.
+fn other_edge() -> Error {
+    let message = "this address does not serve the tenant of this bearer token; use the tenant's own SCIM address";
+    Error::new(ErrorReason::CredentialInvalid, message)
 }
 
 fn no_credential() -> Error {

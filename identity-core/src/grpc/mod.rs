@@ -12,6 +12,8 @@ use identity_proto::identity::v1::credential_service_server::CredentialServiceSe
 use identity_proto::identity::v1::tenant_service_server::TenantServiceServer;
 use identity_proto::identity::v1::user_service_server::UserServiceServer;
 use tonic::service::RoutesBuilder;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 pub(crate) use auth::{Auth, Caller, ROLES};
 
@@ -49,14 +51,14 @@ impl Core {
 
     /// The users of a tenant.
     fn users(&self, tenant: TenantId) -> Users {
-        let store = self.store.of(tenant);
-        Users::new(store, self.wake.clone(), self.hasher.clone(), self.pages.clone())
+        let (wake, hasher, pages) = (self.wake.clone(), self.hasher.clone(), self.pages.clone());
+        Users::new(&self.store, tenant, wake, hasher, pages)
     }
 }
 
-/// Users, access, tenants, credentials, health and reflection.
-pub(crate) fn routes(core: &Core) -> anyhow::Result<RoutesBuilder> {
-    let (_, health) = tonic_health::server::health_reporter();
+/// Users, access, tenants, credentials, health as the reporter tells it, and reflection.
+pub(crate) fn routes(core: &Core, reporter: HealthReporter) -> anyhow::Result<RoutesBuilder> {
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(identity_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -13,6 +13,7 @@ mod values;
 use std::fmt;
 
 use identity_proto::identity::v1::patch_operation::{NoMatch, Op};
+use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, PatchOperation};
 use identity_proto::schema::{Attribute, Mutability, Schema, Target, Type, USER};
 use serde_json::{Map, Value as Json};
@@ -32,6 +33,22 @@ impl fmt::Debug for Patched {
         let password = self.password.as_ref().map(|set| set.as_ref().map(|_| "[redacted]"));
         f.debug_struct("Patched").field("password", &password).finish()
     }
+}
+
+/// The password that the operations set, if [`apply`] takes them and none of them removes it again. It can be hashed
+/// before any row is locked.
+pub fn password(operations: &[PatchOperation]) -> Option<&str> {
+    let mut texts = operations
+        .iter()
+        .filter_map(|operation| match operation.value.as_ref()?.kind.as_ref()? {
+            Kind::Text(text) if operation.path.as_ref().is_some_and(names_password) => Some(text.as_str()),
+            _ => None,
+        });
+    texts.next_back()
+}
+
+fn names_password(path: &AttributePath) -> bool {
+    matches!(USER.target(path), Some(Target::Attribute(attribute, _)) if attribute.name == "password")
 }
 
 /// One operation on one attribute, with its value as JSON.

@@ -447,8 +447,12 @@ fn what_cannot_be_meant_is_refused() {
 fn a_password_goes_beside_the_document_and_is_never_shown() {
     let patch = |operations: Vec<PatchOperation>| {
         let mut document = map(start());
+        let known_before = password(&operations).map(str::to_owned);
         let patched = apply(&mut document, operations).unwrap();
         assert_eq!(Json::Object(document), start());
+        if let Some(Some(set)) = &patched.password {
+            assert_eq!(known_before.as_ref(), Some(set));
+        }
         patched
     };
     assert_eq!(patch(vec![add("title", json!("Dr"))]).password, None);
@@ -458,6 +462,12 @@ fn a_password_goes_beside_the_document_and_is_never_shown() {
     assert_eq!(
         patch(vec![add("password", json!("x")), remove("password")]).password,
         Some(None)
+    );
+    let twice = vec![replace("password", json!("x")), add("password", json!("y"))];
+    assert_eq!(password(&twice), Some("y"));
+    assert_eq!(
+        patch(vec![replace("password", json!("x")), add("password", Json::Null)]).password,
+        Some(Some("x".to_owned()))
     );
     check_refused(replace("password", json!(5)), ErrorReason::InvalidValue, "password");
 }

@@ -8,6 +8,7 @@ use super::{Tenant, Tenants, no_tenant};
 use crate::error::{Error, database};
 use crate::outbox::Event;
 use crate::store::Mutation;
+use crate::users::column;
 
 /// From which states a tenant comes into `$7` is no question: any other but deleted, which is final.
 const SET_STATE: Mutation = Mutation::new(
@@ -35,15 +36,13 @@ impl Tenants {
     /// Ends every session of the tenant and refuses its SCIM callers.
     #[tracing::instrument(skip_all, fields(tenant.id = %tenant.id))]
     pub(crate) async fn suspend(&self, tenant: Tenant) -> Result<Tenant, Error> {
-        self.set_state(tenant, AccessState::AccessInactive, "suspended", "inactive")
-            .await
+        self.set_state(tenant, AccessState::AccessInactive, "suspended").await
     }
 
     /// Lets new logins and SCIM callers in again; ended sessions stay ended.
     #[tracing::instrument(skip_all, fields(tenant.id = %tenant.id))]
     pub(crate) async fn resume(&self, tenant: Tenant) -> Result<Tenant, Error> {
-        self.set_state(tenant, AccessState::AccessActive, "active", "active")
-            .await
+        self.set_state(tenant, AccessState::AccessActive, "active").await
     }
 
     /// Ends every session of the tenant, its credentials and, soon after, its users.
@@ -67,19 +66,13 @@ impl Tenants {
         Ok(moved)
     }
 
-    /// `state` is the tenant's own column, `access_state` that of its access.
-    async fn set_state(
-        &self,
-        tenant: Tenant,
-        access: AccessState,
-        state: &'static str,
-        access_state: &'static str,
-    ) -> Result<Tenant, Error> {
+    /// `state` is the tenant's own column, beside that of its access.
+    async fn set_state(&self, tenant: Tenant, access: AccessState, state: &'static str) -> Result<Tenant, Error> {
         let event = Event::tenant_access(tenant.id, access);
         let moved: Option<Tenant> = self
             .store
             .change(tenant.id, &SET_STATE, event, |statement| {
-                statement.bind(state).bind(access_state)
+                statement.bind(state).bind(column(access))
             })
             .await
             .map_err(database)?;

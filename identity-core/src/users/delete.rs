@@ -31,7 +31,7 @@ impl Users {
         let any_version = if_match.is_empty();
         let event = Event::user_deleted(self.store.tenant(), id);
         let outcome: Option<Outcome> = self
-            .store
+            .endings
             .change(&DELETE, event, |statement| statement.bind(if_match))
             .await
             .map_err(write_error)?;

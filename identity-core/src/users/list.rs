@@ -1,7 +1,12 @@
 //! Lists users: RFC 7644 section 3.4.2, in the order of their ids. The ids of a page are found first and joined then, so
 //! that skipping rows never reads their documents.
 
-use identity_proto::identity::v1::{ListUsersRequest, User};
+use std::pin::pin;
+
+use futures_util::{Stream, TryStreamExt};
+use identity_proto::identity::v1::comparison::Operator;
+use identity_proto::identity::v1::filter::Expression;
+use identity_proto::identity::v1::{Filter, ListUsersRequest, User};
 use prost::Message;
 use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
@@ -57,17 +62,15 @@ impl Users {
         let skip = if after.is_some() { 0 } else { request.skip.max(0) };
         let mut statement = select(tenant, predicate.as_ref(), after, i64::from(size), skip);
         let mut connection = self.store.read().await?;
-        let lines: Vec<Line> = statement
+        // Every other filter is a statement of its own: kept, they would push the statements that come again out.
+        let lines = statement
             .build_query_as()
-            .fetch_all(&mut *connection)
+            .persistent(request.filter.as_ref().is_none_or(is_equality))
+            .fetch(&mut *connection);
+        let Cut { users, total, more } = cut(lines, usize::try_from(size).unwrap_or_default())
             .await
             .map_err(database)?;
         drop(connection);
-        let total_size = lines.first().map_or(0, |line| line.total);
-        let (users, more) = cut(
-            lines.into_iter().filter_map(Line::user),
-            usize::try_from(size).unwrap_or_default(),
-        );
         let last = users.last().and_then(|user| Uuid::parse_str(&user.id).ok());
         let next_page_token = match last {
             Some(last) if more => self.pages.sign(&list, last.as_bytes()),
@@ -76,7 +79,7 @@ impl Users {
         Ok(Page {
             users,
             next_page_token,
-            total_size,
+            total_size: total,
         })
     }
 }
@@ -116,17 +119,42 @@ fn matching(sql: &mut QueryBuilder<Postgres>, tenant: Uuid, predicate: Option<&P
     }
 }
 
-/// The first `size` users, fewer if they grow too large together, and whether any were left.
-fn cut(mut found: impl Iterator<Item = User>, size: usize) -> (Vec<User>, bool) {
-    let (mut users, mut bytes) = (Vec::new(), 0);
-    for user in found.by_ref() {
+/// What a page takes of the lines.
+struct Cut {
+    users: Vec<User>,
+    total: i64,
+    /// Whether any users were left.
+    more: bool,
+}
+
+/// The first `size` users, fewer if they grow too large together. Read one by one and no further than that, so that no
+/// more than one page is ever held.
+async fn cut(lines: impl Stream<Item = Result<Line, sqlx::Error>>, size: usize) -> Result<Cut, sqlx::Error> {
+    let mut lines = pin!(lines);
+    let (mut users, mut bytes, mut total) = (Vec::new(), 0, 0);
+    while let Some(line) = lines.try_next().await? {
+        total = line.total;
+        let Some(user) = line.user() else { break };
         bytes += user.encoded_len();
         if users.len() == size || (bytes > MAX_BYTES && !users.is_empty()) {
-            return (users, true);
+            return Ok(Cut {
+                users,
+                total,
+                more: true,
+            });
         }
         users.push(user);
     }
-    (users, false)
+    Ok(Cut {
+        users,
+        total,
+        more: false,
+    })
+}
+
+/// Of these there are no more than attributes.
+fn is_equality(filter: &Filter) -> bool {
+    matches!(&filter.expression, Some(Expression::Comparison(comparison)) if comparison.operator() == Operator::Eq)
 }
 
 impl Line {
@@ -138,25 +166,68 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{StreamExt, stream};
+    use identity_proto::identity::v1::AttributePath;
+    use jiff::Timestamp;
+
     use super::*;
 
+    fn line(bytes: usize) -> Line {
+        let user = User {
+            user_name: "x".repeat(bytes),
+            ..User::default()
+        };
+        let now = jiff_sqlx::Timestamp::from(Timestamp::UNIX_EPOCH);
+        Line {
+            total: 7,
+            user_id: Some(Uuid::nil()),
+            attributes: Some(Json(user)),
+            version: Some(1),
+            created_at: Some(now),
+            last_modified_at: Some(now),
+        }
+    }
+
+    /// How many lines are read, beside the number of users and whether there are more.
+    async fn check(count: usize, bytes: usize, size: usize, expect: (usize, bool), reads: usize) {
+        let mut read = 0;
+        let lines = stream::iter(0..count).map(|_| {
+            read += 1;
+            Ok(line(bytes))
+        });
+        let Cut { users, more, total } = cut(lines, size).await.unwrap();
+        assert_eq!((users.len(), more), expect, "{count} of {bytes} bytes by {size}");
+        assert_eq!(total, if count == 0 { 0 } else { 7 });
+        assert_eq!(read, reads, "{count} of {bytes} bytes by {size}");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_cut_by_number_and_by_size_and_no_more_is_read() {
+        check(3, 1, 3, (3, false), 3).await;
+        check(9, 1, 3, (3, true), 4).await;
+        check(0, 1, 3, (0, false), 0).await;
+        check(9, MAX_BYTES / 2, 10, (1, true), 2).await;
+        check(9, MAX_BYTES * 2, 10, (1, true), 2).await;
+        check(1, MAX_BYTES * 2, 10, (1, false), 1).await;
+    }
+
     #[test]
-    fn a_page_is_cut_by_number_and_by_size() {
-        let users = |count: usize, bytes: usize| {
-            (0..count).map(move |_| User {
-                user_name: "x".repeat(bytes),
-                ..User::default()
-            })
+    fn only_equalities_are_statements_to_keep() {
+        let eq = || {
+            Filter::compare(
+                AttributePath::core("userName"),
+                Operator::Eq,
+                serde_json::json!("ann").into(),
+            )
         };
-        let check = |count, bytes, size, expect: (usize, bool)| {
-            let (page, more) = cut(users(count, bytes), size);
-            assert_eq!((page.len(), more), expect, "{count} of {bytes} bytes by {size}");
-        };
-        check(3, 1, 3, (3, false));
-        check(4, 1, 3, (3, true));
-        check(0, 1, 3, (0, false));
-        check(4, MAX_BYTES / 2, 10, (1, true));
-        check(2, MAX_BYTES * 2, 10, (1, true));
-        check(1, MAX_BYTES * 2, 10, (1, false));
+        assert!(is_equality(&eq()));
+        assert!(!is_equality(&Filter::and(vec![eq(), eq()])));
+        assert!(!is_equality(&Filter::not(eq())));
+        let starts = Filter::compare(
+            AttributePath::core("userName"),
+            Operator::Sw,
+            serde_json::json!("a").into(),
+        );
+        assert!(!is_equality(&starts));
     }
 }

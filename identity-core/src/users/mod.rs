@@ -24,21 +24,24 @@ pub use password::Hasher;
 use crate::access::Wake;
 use crate::error::{Error, database};
 use crate::page::PageTokens;
-use crate::store::TenantStore;
+use crate::store::{Store, TenantId, TenantStore};
 
 /// The users of one tenant, and what operations on them need.
 pub struct Users {
     store: TenantStore,
+    /// The same rows, by connections that are kept for access: an end of access waits for no list.
+    endings: TenantStore,
     wake: Wake,
     hasher: Hasher,
     pages: PageTokens,
 }
 
 impl Users {
-    /// The users that `store` reaches.
-    pub fn new(store: TenantStore, wake: Wake, hasher: Hasher, pages: PageTokens) -> Self {
+    /// The users of a tenant.
+    pub fn new(store: &Store, tenant: TenantId, wake: Wake, hasher: Hasher, pages: PageTokens) -> Self {
         Users {
-            store,
+            store: store.of(tenant),
+            endings: store.access_of(tenant),
             wake,
             hasher,
             pages,
@@ -80,8 +83,8 @@ fn access_of(active: bool) -> AccessState {
     }
 }
 
-/// The state as `user_access` holds it.
-fn column(state: AccessState) -> &'static str {
+/// The state as `user_access` and `tenant_access` hold it: the inverse of `access::state`.
+pub(crate) fn column(state: AccessState) -> &'static str {
     match state {
         AccessState::AccessActive => "active",
         AccessState::AccessInactive => "inactive",

@@ -11,6 +11,8 @@ use crate::Error;
 const MAX_LENGTH: usize = 1_024;
 /// One hash takes 19 MiB: this many at once, the others wait.
 const AT_ONCE: usize = 4;
+/// So many wait at most: about a second. Whoever comes then would wait for nothing but the end of its time.
+const WAITING: usize = 64;
 
 /// What becomes of a user's password.
 pub(super) enum Password {
@@ -25,13 +27,16 @@ pub(super) enum Password {
 /// Hashes passwords away from the threads that serve requests.
 #[derive(Clone)]
 pub struct Hasher {
-    permits: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    /// Those that run and those that wait.
+    admitted: Arc<Semaphore>,
 }
 
 impl Default for Hasher {
     fn default() -> Self {
         Hasher {
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            running: Arc::new(Semaphore::new(AT_ONCE)),
+            admitted: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
         }
     }
 }
@@ -51,10 +56,18 @@ impl Hasher {
             let message = format!("password must have 1 to {MAX_LENGTH} bytes");
             return Err(Error::new(ErrorReason::InvalidValue, message).with("attribute", "password"));
         }
-        let _permit = self.permits.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || argon2id(&password))
-            .await
-            .map_err(Error::internal)?
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| {
+            let message = "too many passwords are being set at this moment; try again in a moment";
+            Error::new(ErrorReason::Unavailable, message)
+        })?;
+        let running = self.running.clone().acquire_owned().await.map_err(Error::internal)?;
+        // A hash that nobody waits for any more runs on: its places are free when it is done, not before.
+        let hashed = tokio::task::spawn_blocking(move || {
+            let hash = argon2id(&password);
+            drop((running, admitted));
+            hash
+        });
+        hashed.await.map_err(Error::internal)?
     }
 }
 
@@ -69,6 +82,8 @@ fn argon2id(password: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -80,9 +95,43 @@ mod tests {
         );
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         assert_ne!(one, other);
-        assert_eq!(
-            hasher.hash(String::new()).await.unwrap_err().reason,
-            ErrorReason::InvalidValue
-        );
+    }
+
+    #[tokio::test]
+    async fn a_password_has_a_bounded_length() {
+        let check = async |length: usize, fits: bool| {
+            let hashed = Hasher::default().hash("x".repeat(length)).await;
+            assert_eq!(
+                hashed.map_err(|error| error.reason).err(),
+                (!fits).then_some(ErrorReason::InvalidValue)
+            );
+        };
+        check(0, false).await;
+        check(MAX_LENGTH, true).await;
+        check(MAX_LENGTH + 1, false).await;
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_nobody_waits_for_keeps_its_place() {
+        let hasher = Hasher::default();
+        for _ in 0..AT_ONCE {
+            let given_up = tokio::time::timeout(Duration::from_millis(1), hasher.hash("secret".into())).await;
+            assert!(given_up.is_err(), "a hash takes longer than a millisecond");
+        }
+        assert_eq!(hasher.running.available_permits(), 0, "all still run");
+        hasher.hash("secret".into()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn those_beyond_the_queue_are_told_to_come_again() {
+        let hasher = Hasher::default();
+        let held: Vec<_> = (0..AT_ONCE + WAITING)
+            .map(|_| hasher.admitted.clone().try_acquire_owned().unwrap())
+            .collect();
+        let refused = hasher.hash("secret".into()).await.unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::Unavailable);
+        assert!(refused.retryable());
+        drop(held);
+        hasher.hash("secret".into()).await.unwrap();
     }
 }

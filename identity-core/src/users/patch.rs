@@ -9,9 +9,7 @@ use super::password::Password;
 use super::replace::{How, Next};
 use super::row::Locked;
 use super::{Users, check_version, id, no_user};
-use crate::Error;
-use crate::patch::{Patched, apply};
-use crate::validate;
+use crate::{Error, patch, validate};
 
 impl Users {
     /// Applies the operations in order, all or none. Who takes `active` away ends the user's access.
@@ -21,16 +19,18 @@ impl Users {
         if let (Some(active), []) = (sets_active(&operations), if_match) {
             return self.set_active(id, active).await;
         }
+        // Hashed before a row is locked and a connection held: it takes long, and may have to wait.
+        let given = self.hasher.set(patch::password(&operations).map(str::to_owned)).await?;
         let mut tx = self.store.begin().await?;
         let current: Locked = tx.lock(id).await?.ok_or_else(no_user)?;
         check_version(current.stamp.version(), if_match)?;
         let mut document = current.attributes.0.clone();
-        let Patched { password } = apply(&mut document, operations)?;
-        validate::prune(&mut document);
-        let password = match password {
+        let password = match patch::apply(&mut document, operations)?.password {
+            None => Password::Kept,
             Some(None) => Password::Removed,
-            set => self.hasher.set(set.flatten()).await?,
+            Some(Some(_)) => given,
         };
+        validate::prune(&mut document);
         let next = Next {
             document,
             password,

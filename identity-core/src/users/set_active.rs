@@ -35,8 +35,8 @@ impl Users {
             ..User::default()
         };
         let event = Event::user_patched(self.store.tenant(), id, told, Some(state));
-        let row: Option<Row> = self
-            .store
+        let store = if active { &self.store } else { &self.endings };
+        let row: Option<Row> = store
             .change(&SET_ACTIVE, event, |statement| {
                 statement.bind(active).bind(column(state))
             })

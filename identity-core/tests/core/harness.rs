@@ -1,6 +1,7 @@
 //! Starts a core on a database of its own and calls it.
 
 use identity_core::Config;
+use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
@@ -18,13 +19,16 @@ use tonic::{Request, Status};
 pub const ADMIN: &str = "admin-key-0123456789";
 pub const EDGE: &str = "edge-key-0123456789";
 pub const PLATFORM: &str = "platform-key-0123456789";
+/// An edge's, limited to a tenant that there is not.
+pub const OTHER_EDGE: &str = "other-edge-key-0123456789";
 
 /// A core that serves.
 pub struct Core {
     pub channel: Channel,
     /// As the owner of the tables, past every fence.
     pub database: PgPool,
-    shutdown: Shutdown,
+    pub shutdown: Shutdown,
+    pub serving: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
 impl Core {
@@ -37,7 +41,8 @@ impl Core {
     pub async fn on(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let channel = runtime::grpc::channel(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let keys = format!("a:admin:{ADMIN},e:edge:{EDGE},p:platform:{PLATFORM}");
+        let nobody = uuid::Uuid::nil().simple();
+        let keys = format!("a:admin:{ADMIN},e:edge:{EDGE},o:edge:{OTHER_EDGE}:{nobody},p:platform:{PLATFORM}");
         let config = Config {
             database_url: Some(Secret::new(url)),
             database_url_file: None,
@@ -51,7 +56,7 @@ impl Core {
             statement_timeout_ms: 4_000,
         };
         let shutdown = Shutdown::default();
-        tokio::spawn(identity_core::serve(config, listener, shutdown.clone()));
+        let serving = tokio::spawn(identity_core::serve(config, listener, shutdown.clone()));
         let database = sqlx::postgres::PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy(url)
@@ -60,7 +65,12 @@ impl Core {
             channel,
             database,
             shutdown,
+            serving,
         }
+    }
+
+    pub fn access(&self) -> AccessServiceClient<InterceptedService<Channel, As>> {
+        AccessServiceClient::with_interceptor(self.channel.clone(), As::service(ADMIN))
     }
 
     pub fn tenants(&self) -> TenantServiceClient<InterceptedService<Channel, As>> {

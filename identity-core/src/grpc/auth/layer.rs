@@ -16,7 +16,7 @@ use crate::Error;
 
 /// Health is for orchestrators, which have no key.
 const OPEN: &str = "/grpc.health.v1.Health/";
-/// Callers give up after five seconds: they are told before that PostgreSQL hangs.
+/// Callers give up after five seconds: they are told before that it takes too long, whatever it waits for.
 const DEADLINE: Duration = Duration::from_millis(4_500);
 
 impl<S> Layer<S> for Auth {
@@ -87,6 +87,6 @@ impl Auth {
 }
 
 fn too_slow() -> Error {
-    let message = "the database did not answer in time; try again in a moment";
+    let message = "the request took too long and was given up; try again in a moment";
     Error::new(ErrorReason::Unavailable, message)
 }
