@@ -91,13 +91,13 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
         None => Err(error::Error::ServiceKey.into()),
     };
 
-    let stop = shutdown.clone();
-    runtime::grpc::server()
+    tracing::info!(address = %listener.local_addr()?, "session-service serves");
+    let server = runtime::grpc::server()
         .add_service(health)
         .add_service(InterceptedService::new(reflection, known))
         .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), async move { stop.requested().await })
-        .await?;
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+    shutdown.serve(server).await?;
     shutdown.start();
     shutdown.finished().await
 }
