@@ -1,13 +1,11 @@
 //! What leads back to where it began, and what leads to the same place on two ways: RFC 7644 sections 3.5.1 and 3.5.2.
 
-use e2e::Tenant;
 use e2e::fence_model::rng::Rng;
 use e2e::scim::{Answer, Scim};
 use identity_proto::schema::{Attribute, ENTERPRISE_URN, Type, USER_URN};
 use serde_json::{Map, Value, json};
 
-use super::{generated, rng};
-use crate::system;
+use super::{generated, one_of_each_profile, rng};
 
 async fn create(scim: &Scim, body: &Value) -> Answer {
     let created = scim.post("/Users", body).await;
@@ -17,13 +15,14 @@ async fn create(scim: &Scim, body: &Value) -> Answer {
 
 #[tokio::test]
 async fn putting_back_what_was_read_changes_nothing() {
-    let (tenant, mut rng) = (Tenant::create(system()).await, rng());
+    let (tenants, mut rng) = (one_of_each_profile().await, rng());
     for number in 0..60 {
+        let scim = &rng.pick(&tenants.each_ref()).scim;
         let body = generated::user(&mut rng, &format!("u{number}"));
-        let id = create(&tenant.scim, &body).await.id();
+        let id = create(scim, &body).await.id();
         let path = format!("/Users/{id}");
-        let read = tenant.scim.get(&path).await;
-        let put = tenant.scim.put(&path, &read.json).await;
+        let read = scim.get(&path).await;
+        let put = scim.put(&path, &read.json).await;
         assert_eq!(
             (put.status, put.header("etag")),
             (200, read.header("etag")),
@@ -31,7 +30,7 @@ async fn putting_back_what_was_read_changes_nothing() {
         );
         assert_eq!(put.json, read.json, "{body}");
         // Nor does what was sent at first, if it said whether the user is active.
-        let again = tenant.scim.put(&path, &body).await;
+        let again = scim.put(&path, &body).await;
         assert_eq!((again.status, again.json), (200, read.json), "{body}");
     }
 }
@@ -68,9 +67,8 @@ fn there_and_back(rng: &mut Rng, user: &Value) -> (Value, Value) {
 /// A value that no user has yet, and the filter that selects it alone.
 fn distinct_value(rng: &mut Rng, attribute: &Attribute) -> (Value, String) {
     let mut value = generated::one_value(rng, attribute);
-    let names = ["value", "formatted"].into_iter();
-    let mark = names.filter_map(|name| attribute.sub_attribute(name)).next();
-    let name = match mark {
+    let mut names = ["value", "formatted"].into_iter();
+    let name = match names.find_map(|name| attribute.sub_attribute(name)) {
         Some(sub) if sub.kind != Type::Binary => sub.name,
         _ => "display",
     };
@@ -89,27 +87,28 @@ fn content(answer: &Answer) -> Value {
 
 #[tokio::test]
 async fn adding_and_removing_leads_back_to_the_start() {
-    let (tenant, mut rng) = (Tenant::create(system()).await, rng());
+    let (tenants, mut rng) = (one_of_each_profile().await, rng());
     for number in 0..25 {
+        let scim = &rng.pick(&tenants.each_ref()).scim;
         let body = generated::user(&mut rng, &format!("u{number}"));
-        let start = create(&tenant.scim, &body).await;
+        let start = create(scim, &body).await;
         let path = format!("/Users/{}", start.id());
         for _ in 0..3 {
-            let before = tenant.scim.get(&path).await;
+            let before = scim.get(&path).await;
             let (add, remove) = there_and_back(&mut rng, &before.json);
             let both = [add.as_array().cloned(), remove.as_array().cloned()];
             let both: Vec<Value> = both.into_iter().flatten().flatten().collect();
-            let at_once = tenant.scim.patch(&path, &json!(both)).await;
+            let at_once = scim.patch(&path, &json!(both)).await;
             assert_eq!(
                 (at_once.status, &at_once.json),
                 (200, &before.json),
                 "{body} {both:?}: {at_once:?}"
             );
-            let there = tenant.scim.patch(&path, &add).await;
+            let there = scim.patch(&path, &add).await;
             assert_eq!(there.status, 200, "{body} {add}: {there:?}");
             assert_ne!(content(&there), content(&before), "{body} {add}");
             assert_ne!(there.header("etag"), before.header("etag"), "{body} {add}");
-            let back = tenant.scim.patch(&path, &remove).await;
+            let back = scim.patch(&path, &remove).await;
             assert_eq!(
                 (back.status, content(&back)),
                 (200, content(&before)),
@@ -155,12 +154,13 @@ fn two_ways(rng: &mut Rng, op: &str, changes: Map<String, Value>) -> (Map<String
 
 #[tokio::test]
 async fn a_patch_without_paths_is_the_same_with_paths() {
-    let (tenant, mut rng) = (Tenant::create(system()).await, rng());
+    let (tenants, mut rng) = (one_of_each_profile().await, rng());
     for number in 0..40 {
+        let scim = &rng.pick(&tenants.each_ref()).scim;
         let mut body = generated::user(&mut rng, &format!("without{number}"));
-        let without = format!("/Users/{}", create(&tenant.scim, &body).await.id());
+        let without = format!("/Users/{}", create(scim, &body).await.id());
         body["userName"] = format!("with{number}").into();
-        let with = format!("/Users/{}", create(&tenant.scim, &body).await.id());
+        let with = format!("/Users/{}", create(scim, &body).await.id());
         for _ in 0..2 {
             let op = rng.pick(&["add", "replace"]);
             let changes = generated::changes(&mut rng, 3_000);
@@ -168,8 +168,8 @@ async fn a_patch_without_paths_is_the_same_with_paths() {
             if operations.is_empty() {
                 continue;
             }
-            let without = tenant.scim.patch(&without, &json!([{"op": op, "value": value}])).await;
-            let with = tenant.scim.patch(&with, &json!(operations)).await;
+            let without = scim.patch(&without, &json!([{"op": op, "value": value}])).await;
+            let with = scim.patch(&with, &json!(operations)).await;
             assert_eq!(
                 (without.status, with.status),
                 (200, 200),
