@@ -56,13 +56,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     let store = Store::new(&settings.database).context("DATABASE_URL is not a PostgreSQL URL")?;
     let wake = Wake::default();
     let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
-    let access = Access::start(
-        redis,
-        store.relay(),
-        wake.clone(),
-        settings.login_key.clone(),
-        &shutdown,
-    );
+    let access = Access::start(redis, &store, wake.clone(), settings.login_key.clone(), &shutdown);
     let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
     let reporter = health::reporter().await;

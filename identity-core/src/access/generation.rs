@@ -7,9 +7,9 @@
 use identity_proto::access::BUCKETS;
 use redis::Client;
 use redis::aio::MultiplexedConnection;
-use sqlx::PgPool;
 
 use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
+use crate::store::SystemStore;
 
 /// Why no link could be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,8 @@ pub(super) enum NoLink {
     Redis(#[from] redis::RedisError),
     #[error("PostgreSQL cannot be reached")]
     Database(#[from] sqlx::Error),
+    #[error("PostgreSQL cannot be reached")]
+    Store(#[from] crate::Error),
     #[error("this Redis is a replica; the relay needs the master")]
     Replica,
     #[error("another relay agreed on other generations meanwhile")]
@@ -36,7 +38,7 @@ struct BucketRow {
 }
 
 /// Connects, compares, and draws new generations where needed.
-pub(super) async fn agree(client: &Client, system: &PgPool) -> Result<Link, NoLink> {
+pub(super) async fn agree(client: &Client, system: &SystemStore) -> Result<Link, NoLink> {
     let mut connection = connect(client).await?;
     let (redis, _) = who(&mut connection).await?;
     if !redis.master {
@@ -67,19 +69,19 @@ pub(super) async fn agree(client: &Client, system: &PgPool) -> Result<Link, NoLi
     Ok(Link::new(connection, redis.id, &gens))
 }
 
-async fn read_buckets(system: &PgPool) -> Result<Vec<BucketRow>, sqlx::Error> {
-    sqlx::query_as(
+async fn read_buckets(system: &SystemStore) -> Result<Vec<BucketRow>, NoLink> {
+    Ok(sqlx::query_as(
         "SELECT gen, redis_incarnation, pg_incarnation, pg_incarnation() AS pg_incarnation_now
          FROM access_bucket ORDER BY bucket",
     )
-    .fetch_all(system)
-    .await
+    .fetch_all(&mut *system.connection().await?)
+    .await?)
 }
 
 /// Draws generations for the stale buckets: compare-and-set in PostgreSQL, then in Redis. If another relay was faster
 /// in any of them, the whole agreement is tried again.
 async fn renew(
-    system: &PgPool,
+    system: &SystemStore,
     connection: &mut MultiplexedConnection,
     redis_incarnation: &str,
     stale: &[(u8, &BucketRow, Option<i64>)],
@@ -108,7 +110,7 @@ async fn renew(
             .map(|(_, row, _)| row.pg_incarnation.as_str())
             .collect::<Vec<_>>(),
     )
-    .fetch_all(system)
+    .fetch_all(&mut *system.connection().await?)
     .await?;
 
     let mut changes = Vec::with_capacity(stale.len());

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use identity_proto::access::BUCKETS;
-use sqlx::PgPool;
 
 use super::link::Link;
 use super::relay::{CurrentLink, Failure, linked, within};
+use crate::store::SystemStore;
 
 /// How often leases are renewed.
 const EVERY: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const LEASE_MS: i64 = 3_000;
 
 /// Renews the leases of all buckets for as long as there is a link.
-pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
+pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -29,7 +29,7 @@ pub(super) async fn keep_leased(system: PgPool, mut current: CurrentLink) {
 
 /// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
 /// that reaches beyond what it saw.
-pub(super) async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Failure> {
+pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<(), Failure> {
     let before = link.time().await?;
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
         "WITH late AS MATERIALIZED (
@@ -45,7 +45,7 @@ pub(super) async fn renew_leases(system: &PgPool, link: &Link) -> Result<(), Fai
     .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
     .bind(link.gens.as_slice())
     .bind(&link.incarnation)
-    .fetch_all(system)
+    .fetch_all(&mut *system.connection().await?)
     .await?;
     if rows.iter().any(|(_, ours, _)| !ours) {
         return Err(link.lose(None).into());

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use identity_proto::identity::v1::AccessState;
 use runtime::{Secret, Shutdown};
 
-use crate::store::SystemStore;
+use crate::store::{Store, SystemStore};
 
 pub use logins::{Begun, Checked, Epochs, LoginStart, UserRef};
 pub use standing::Standing;
@@ -38,20 +38,23 @@ pub struct Access {
 
 impl Access {
     /// Starts the relay, which ends with the shutdown.
-    pub fn start(
-        redis: redis::Client,
-        system: SystemStore,
-        wake: Wake,
-        login_key: Secret,
-        shutdown: &Shutdown,
-    ) -> Self {
-        let registers = relay::start(redis, system.pool().clone(), wake.clone(), shutdown);
+    pub fn start(redis: redis::Client, store: &Store, wake: Wake, login_key: Secret, shutdown: &Shutdown) -> Self {
+        let registers = relay::start(redis, store.relay(), wake.clone(), shutdown);
         Access {
-            system,
+            system: store.system(),
             registers,
             wake,
             login_key: Arc::new(login_key),
         }
+    }
+}
+
+/// How PostgreSQL holds a state: the inverse of [`state`].
+pub(crate) fn column(state: AccessState) -> &'static str {
+    match state {
+        AccessState::AccessActive => "active",
+        AccessState::AccessInactive => "inactive",
+        AccessState::AccessDeleted | AccessState::Unspecified => "deleted",
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use identity_proto::access::{BUCKETS, bucket, buckets};
 use runtime::Shutdown;
-use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -15,6 +14,7 @@ use super::generation::{NoLink, agree};
 use super::lease::keep_leased;
 use super::link::{Link, Register};
 use super::{Epochs, Wake, state};
+use crate::store::SystemStore;
 
 /// The least wait between two looks at the outbox when nobody woke the relay: the bound for a core that died between
 /// commit and wake.
@@ -33,7 +33,7 @@ const SHORT_LIVED: Duration = Duration::from_millis(500);
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
 
 /// Starts the relay's tasks; they end with the shutdown.
-pub(super) fn start(client: redis::Client, system: PgPool, wake: Wake, shutdown: &Shutdown) -> CurrentLink {
+pub(super) fn start(client: redis::Client, system: SystemStore, wake: Wake, shutdown: &Shutdown) -> CurrentLink {
     let (sender, current) = watch::channel(None);
     shutdown.spawn_endless("access link", keep_linked(client, system.clone(), sender));
     shutdown.spawn_endless("access apply", keep_applied(system.clone(), current.clone(), wake));
@@ -42,7 +42,7 @@ pub(super) fn start(client: redis::Client, system: PgPool, wake: Wake, shutdown:
 }
 
 /// Makes a link, publishes it, and makes the next one when it is over.
-async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sender<Option<Arc<Link>>>) {
+async fn keep_linked(client: redis::Client, system: SystemStore, sender: watch::Sender<Option<Arc<Link>>>) {
     let mut quiet = false;
     loop {
         let agreed = tokio::time::timeout(PATIENCE, agree(&client, &system)).await;
@@ -77,7 +77,7 @@ async fn keep_linked(client: redis::Client, system: PgPool, sender: watch::Sende
 }
 
 /// Applies changes as they are committed: woken, or every [`POLL`]; without a pause while batches are full.
-async fn keep_applied(system: PgPool, mut current: CurrentLink, wake: Wake) {
+async fn keep_applied(system: SystemStore, mut current: CurrentLink, wake: Wake) {
     loop {
         let Some(link) = linked(&mut current).await else { return };
         match within(apply_batch(&system, &link)).await {
@@ -114,7 +114,7 @@ pub(super) struct Change {
 }
 
 /// Claims changes, moves their registers, marks them. Answers how many it claimed.
-pub(super) async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Failure> {
+pub(super) async fn apply_batch(system: &SystemStore, link: &Link) -> Result<i64, Failure> {
     let claim = Uuid::new_v4();
     let changes = claim_changes(system, claim).await?;
     if changes.is_empty() {
@@ -129,8 +129,8 @@ pub(super) async fn apply_batch(system: &PgPool, link: &Link) -> Result<i64, Fai
 /// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows what is taken, not what waits). A
 /// claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers must become from the
 /// current row: a later change that overtook this one is never undone by it.
-pub(super) async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Change>, sqlx::Error> {
-    sqlx::query_as(
+pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<Vec<Change>, Failure> {
+    Ok(sqlx::query_as(
         "WITH RECURSIVE tenants AS (
              (SELECT tenant_id FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL
               ORDER BY tenant_id LIMIT 1)
@@ -168,8 +168,8 @@ pub(super) async fn claim_changes(system: &PgPool, claim: Uuid) -> Result<Vec<Ch
     )
     .bind(claim)
     .bind(BATCH)
-    .fetch_all(system)
-    .await
+    .fetch_all(&mut *system.connection().await?)
+    .await?)
 }
 
 fn registers(changes: &[Change]) -> Vec<(u8, Vec<Register>)> {
@@ -193,11 +193,11 @@ fn registers(changes: &[Change]) -> Vec<(u8, Vec<Register>)> {
 /// Marks what was applied, as far as it is still claimed by us and PostgreSQL still has the generations that it was
 /// applied under: what went to the registers of an older generation must go to the new one's too.
 pub(super) async fn mark_applied(
-    system: &PgPool,
+    system: &SystemStore,
     link: &Link,
     claim: Uuid,
     changes: &[Change],
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Failure> {
     sqlx::query(
         "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
          FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
@@ -211,7 +211,7 @@ pub(super) async fn mark_applied(
     .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
     .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
     .bind(link.gens.as_slice())
-    .execute(system)
+    .execute(&mut *system.connection().await?)
     .await?;
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Access {
         .bind(ack.epoch)
         .bind(ack.bucket)
         .bind(ack.pruned)
-        .execute(self.system.pool())
+        .execute(&mut *self.system.connection().await?)
         .await
         .map_err(database)?;
         Ok(())

@@ -13,11 +13,11 @@ use super::generation::agree;
 use super::lease::renew_leases;
 use super::link::{Link, Register};
 use super::relay::{apply_batch, claim_changes, mark_applied};
-use crate::store::{Options, Store};
+use crate::store::{Options, Store, SystemStore};
 
 struct Fixture {
     /// As the relay sees the database.
-    system: PgPool,
+    system: SystemStore,
     /// As its owner does.
     owner: PgPool,
     client: redis::Client,
@@ -34,7 +34,7 @@ impl Fixture {
             statement_timeout: Duration::from_secs(5),
         };
         let client = redis::Client::open(Redis::shared().database()).unwrap();
-        let system = Store::new(&options).unwrap().system().pool().clone();
+        let system = Store::new(&options).unwrap().relay();
         Fixture {
             system,
             owner: PgPool::connect(&url).await.unwrap(),

@@ -54,10 +54,6 @@ impl Lane {
         Ok(Lease::new(connection, self.patience, None))
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }

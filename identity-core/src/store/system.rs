@@ -1,7 +1,6 @@
 //! The tables above tenants: tenants and their access, credentials, the outbox as the relay sees it, generations. What
 //! its database role may touch, and how, is listed in ARCHITECTURE.md and granted by the migrations.
 
-use sqlx::PgPool;
 use sqlx::postgres::PgRow;
 
 use super::lane::Lane;
@@ -26,12 +25,6 @@ impl SystemStore {
     /// [`SystemStore::change`].
     pub(crate) async fn connection(&self) -> Result<Lease, Error> {
         self.lane.connection().await.map_err(database)
-    }
-
-    /// The pool behind [`SystemStore::connection`], for statements that their caller bounds in time. Its connections have
-    /// no time to come back in, which a silent cut of the network turns into many minutes: prefer a connection.
-    pub(crate) fn pool(&self) -> &PgPool {
-        self.lane.pool()
     }
 
     /// Executes a change of a tenant together with its event.

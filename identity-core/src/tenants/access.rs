@@ -5,10 +5,10 @@ use identity_proto::identity::v1::AccessState;
 use uuid::Uuid;
 
 use super::{Tenant, Tenants, no_tenant};
+use crate::access::column;
 use crate::error::{Error, database};
 use crate::outbox::Event;
 use crate::store::Mutation;
-use crate::users::column;
 
 /// From which states a tenant comes into `$7` is no question: any other but deleted, which is final.
 const SET_STATE: Mutation = Mutation::new(

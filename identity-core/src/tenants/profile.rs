@@ -33,7 +33,7 @@ impl Tenants {
             .bind(preset)
             .bind(Json(columns(&request.quirks)?))
             .bind(request.refuse_passwords)
-            .fetch_optional(self.store.pool())
+            .fetch_optional(&mut *self.store.connection().await?)
             .await
             .map_err(database)?;
         row.ok_or_else(no_tenant)

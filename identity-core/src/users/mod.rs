@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use list::Page;
 pub use password::Hasher;
 
-use crate::access::Wake;
+use crate::access::{Wake, column};
 use crate::error::{Error, database};
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId, TenantStore};
@@ -80,15 +80,6 @@ fn access_of(active: bool) -> AccessState {
         AccessState::AccessActive
     } else {
         AccessState::AccessInactive
-    }
-}
-
-/// The state as `user_access` and `tenant_access` hold it: the inverse of `access::state`.
-pub(crate) fn column(state: AccessState) -> &'static str {
-    match state {
-        AccessState::AccessActive => "active",
-        AccessState::AccessInactive => "inactive",
-        AccessState::AccessDeleted | AccessState::Unspecified => "deleted",
     }
 }
 
