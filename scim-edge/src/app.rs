@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
-use http::HeaderName;
-use http::header::{ACCEPT, AUTHORIZATION};
+use axum::routing::{MethodRouter, any, get, post};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderName, HeaderValue};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::TraceLayer;
 use tracing::field::Empty;
+use uuid::Uuid;
 
 use crate::auth::{self, Authenticator};
 use crate::config::Settings;
@@ -28,6 +28,12 @@ use crate::respond;
 pub const ROOT: &str = "/scim/v2";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A longer request id than this is not a client's own, but an attack on the logs.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// RFC 7644 section 3.11 wants to be told.
+const NO_ME: &str = "/Me is not offered: a token stands for an identity provider, which is no user here. Use /Users.";
+const NO_BULK: &str = "/Bulk is not offered: send each operation as a request of its own.";
 
 /// What every request is served with.
 pub struct Edge {
@@ -51,12 +57,12 @@ pub fn router(settings: Settings, core: Core) -> Router {
         .with_state(edge)
         // A panic of one request answers that request and nothing else.
         .layer(CatchPanicLayer::custom(panicked))
-        // The request id goes back to the client, to be quoted to the operator.
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         // One span a request; never the query, which holds personal data. Failures log themselves, with their cause.
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
-        // Every request has an id; the client's own is kept.
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        // Every request has an id, which goes back to the client, to be quoted to the operator.
+        .layer(from_fn(identified))
+        // Answers hold personal data: no cache keeps one.
+        .layer(map_response(uncached))
         // No log shows the token.
         .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
 }
@@ -72,6 +78,8 @@ fn scim(edge: Arc<Edge>) -> Router {
         .patch(users::patch)
         .delete(users::delete);
     let router = route(router, "/Users/{id}", user);
+    let router = route(router, "/Me", any(async || Error::NotOffered(NO_ME)));
+    let router = route(router, "/Bulk", any(async || Error::NotOffered(NO_BULK)));
     let router = route(
         router,
         "/ServiceProviderConfig",
@@ -103,6 +111,36 @@ async fn ready(State(edge): State<Arc<Edge>>) -> Response {
     } else {
         Error::Timeout.into_response()
     }
+}
+
+/// Keeps the client's request id if it is plain and short, else makes one.
+async fn identified(mut request: Request, next: Next) -> Result<Response, Error> {
+    let sent = request
+        .headers()
+        .get(REQUEST_ID)
+        .filter(|id| is_request_id(id.as_bytes()));
+    let id = match sent {
+        Some(id) => id.clone(),
+        None => HeaderValue::try_from(Uuid::new_v4().to_string()).map_err(|_| Error::HeaderUnfit)?,
+    };
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    Ok(response)
+}
+
+fn is_request_id(id: &[u8]) -> bool {
+    (1..=LONGEST_REQUEST_ID).contains(&id.len())
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+}
+
+async fn uncached(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn acceptable(request: Request, next: Next) -> Response {

@@ -21,6 +21,7 @@ use identity_proto::identity::v1::AuthenticateResponse;
 use crate::app::Edge;
 use crate::core::{Core, CredentialHash};
 use crate::error::Error;
+use crate::listen::Activity;
 use crate::scim::Refusal;
 use crate::scim::quirks::Quirks;
 
@@ -137,6 +138,9 @@ pub async fn authenticated(State(edge): State<Arc<Edge>>, mut request: Request, 
     match edge.authenticator.authenticate(&edge.core, request.headers()).await {
         Ok(caller) => {
             tracing::Span::current().record("tenant.id", caller.tenant_id.as_str());
+            if let Some(connection) = request.extensions().get::<Arc<Activity>>() {
+                connection.is_known();
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

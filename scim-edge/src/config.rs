@@ -11,6 +11,9 @@ use runtime::service_auth::WithServiceKey;
 use crate::app::ROOT;
 use crate::core::Core;
 
+/// More than a process can have file descriptors for.
+const MOST_CONNECTIONS: u32 = 1_000_000;
+
 /// The edge's settings as given.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
@@ -33,6 +36,9 @@ pub struct Config {
     /// The largest body that is read, in bytes.
     #[arg(long, env = "MAX_BODY", default_value_t = 1024 * 1024)]
     pub max_body: usize,
+    /// The most connections that are open at once; more wait. The process needs as many file descriptors.
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 4096)]
+    pub max_connections: u32,
 }
 
 /// The settings that requests are served by.
@@ -67,6 +73,11 @@ impl Config {
     }
 
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        ensure!(
+            (1..=MOST_CONNECTIONS).contains(&self.max_connections),
+            "MAX_CONNECTIONS must be from 1 to {MOST_CONNECTIONS}, not {}",
+            self.max_connections
+        );
         ensure!(
             self.max_body >= 1024,
             "MAX_BODY must be at least 1024 bytes, not {}",
@@ -117,6 +128,7 @@ mod tests {
             public_url: None,
             trust_forwarded: false,
             max_body: 4096,
+            max_connections: 16,
         }
     }
 
@@ -141,6 +153,8 @@ mod tests {
         check(|config| config.core_url = "127.0.0.1:1".to_owned(), Some("CORE_URL"));
         check(|config| config.core_url = "unix:/x".to_owned(), Some("CORE_URL"));
         check(|config| config.max_body = 0, Some("MAX_BODY"));
+        check(|config| config.max_connections = 0, Some("MAX_CONNECTIONS"));
+        check(|config| config.max_connections = u32::MAX, Some("MAX_CONNECTIONS"));
         check(
             |config| config.public_url = Some("scim.example.com".to_owned()),
             Some("PUBLIC_URL"),

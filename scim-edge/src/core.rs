@@ -36,9 +36,9 @@ impl CredentialHash {
         use std::fmt::Write as _;
         let mut hex = String::with_capacity(64);
         for byte in hash {
-            write!(hex, "{byte:02x}").map_err(|_| Error::Panicked)?;
+            write!(hex, "{byte:02x}").map_err(|_| Error::HeaderUnfit)?;
         }
-        let mut value: MetadataValue<Ascii> = hex.parse().map_err(|_| Error::Panicked)?;
+        let mut value: MetadataValue<Ascii> = hex.parse().map_err(|_| Error::HeaderUnfit)?;
         value.set_sensitive(true);
         Ok(CredentialHash(value))
     }

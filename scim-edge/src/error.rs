@@ -46,10 +46,16 @@ pub enum Error {
     BodyTimeout,
     /// The connection broke while the body was read.
     BodyBroken,
+    /// If-None-Match names the resource that is there: RFC 9110 section 13.1.2.
+    IfNoneMatch,
     /// A filter on a discovery endpoint: RFC 7644 section 4.
     DiscoveryFilter,
+    /// An endpoint of RFC 7644 that is not offered; the text says what is instead.
+    NotOffered(&'static str),
     /// A handler panicked.
     Panicked,
+    /// A value of ours does not fit into a header.
+    HeaderUnfit,
 }
 
 impl From<Refusal> for Error {
@@ -82,7 +88,7 @@ impl Error {
             Error::ScopeMissing(_) => ErrorReason::ScopeMissing,
             Error::MalformedToken => ErrorReason::CredentialInvalid,
             Error::NotFound => ErrorReason::NotFound,
-            Error::Panicked => ErrorReason::Internal,
+            Error::Panicked | Error::HeaderUnfit => ErrorReason::Internal,
             _ => return None,
         })
     }
@@ -117,6 +123,11 @@ impl Error {
                 StatusCode::FORBIDDEN,
                 "Discovery endpoints cannot be filtered: leave the filter out.",
             ),
+            Error::IfNoneMatch => plain(
+                StatusCode::PRECONDITION_FAILED,
+                "The resource is there in a version that If-None-Match names: leave that header out to change it.",
+            ),
+            Error::NotOffered(instead) => plain(StatusCode::NOT_IMPLEMENTED, instead),
             _ => {
                 let reason = self.reason().unwrap_or(ErrorReason::Internal);
                 let (status, scim_type) = outcome(reason);
@@ -166,6 +177,7 @@ impl Error {
             }
             Error::Timeout => tracing::error!("the core did not answer in time"),
             Error::Panicked => tracing::error!("a request handler panicked"),
+            Error::HeaderUnfit => tracing::error!("a value of ours does not fit into a header"),
             _ => {}
         }
     }
@@ -264,6 +276,18 @@ mod tests {
         let delay = Some(Duration::from_millis(6_100));
         let status = status::status(tonic::Code::Unavailable, ErrorReason::Unavailable, "x", [], delay);
         assert_eq!(Error::from(status).into_response().headers()[RETRY_AFTER], "7");
+    }
+
+    #[test]
+    fn failures_of_ours_are_500_and_say_nothing() {
+        for error in [Error::Panicked, Error::HeaderUnfit] {
+            let answer = error.answer();
+            assert_eq!(
+                (answer.status, answer.scim_type),
+                (StatusCode::INTERNAL_SERVER_ERROR, None)
+            );
+            assert_eq!(answer.detail, "The service failed to carry this out; its log says why.");
+        }
     }
 
     #[test]

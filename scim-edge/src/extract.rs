@@ -6,22 +6,23 @@ use std::time::Duration;
 use axum::body::{Body as AxumBody, BodyDataStream};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use futures_util::StreamExt as _;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value as Json};
-use uuid::Uuid;
 
 use crate::app::{Edge, ROOT};
 use crate::error::Error;
 use crate::scim::query::Query;
-use crate::scim::{Refusal, json};
+use crate::scim::{Refusal, json, user};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of a body that is too long is still taken in, so that the client reads the answer and not a reset.
+/// How much of a body that is too long is still taken in, and for how long, so that a client that sends it whole before
+/// it reads finds the answer and not a reset.
 const DRAINED_AT_MOST: usize = 16 * 1024 * 1024;
+const DRAINED_FOR: Duration = Duration::from_secs(5);
 
 /// The id of a resource in the path. What cannot be an id of ours is answered as an unknown one.
 pub struct Id(pub String);
@@ -31,9 +32,10 @@ impl FromRequestParts<Arc<Edge>> for Id {
 
     async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
         let Segment(id) = Segment::from_request_parts(parts, edge).await?;
-        match Uuid::try_parse(&id) {
-            Ok(uuid) if uuid.hyphenated().to_string() == id => Ok(Id(id)),
-            _ => Err(Error::NotFound),
+        if user::is_id(&id) {
+            Ok(Id(id))
+        } else {
+            Err(Error::NotFound)
         }
     }
 }
@@ -105,12 +107,20 @@ impl FromRequest<Arc<Edge>> for Body {
 
 async fn read(headers: &HeaderMap, body: AxumBody, limit: usize) -> Result<Vec<u8>, Error> {
     let announced = header(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let announced = announced.unwrap_or_default();
     let mut stream = body.into_data_stream();
-    let mut bytes = Vec::with_capacity(announced.unwrap_or_default().min(limit));
+    if announced > limit {
+        // Who expects 100 Continue has sent nothing yet, and should not be told to.
+        if !headers.contains_key(EXPECT) {
+            tokio::spawn(tokio::time::timeout(DRAINED_FOR, drain(stream)));
+        }
+        return Err(Error::BodyTooLarge(limit));
+    }
+    let mut bytes = Vec::with_capacity(announced);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Error::BodyBroken)?;
         if bytes.len() + chunk.len() > limit {
-            drain(stream).await;
+            tokio::spawn(tokio::time::timeout(DRAINED_FOR, drain(stream)));
             return Err(Error::BodyTooLarge(limit));
         }
         bytes.extend_from_slice(&chunk);
@@ -131,7 +141,8 @@ async fn drain(mut stream: BodyDataStream) {
 /// RFC 7644 section 8.1: application/scim+json, and application/json as many clients send it. Always UTF-8.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
     let refused = |detail: &str| Err(Error::UnsupportedMediaType(detail.to_owned()));
-    if header(headers, &CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+    let is_identity = |encoding: &str| encoding.trim().eq_ignore_ascii_case("identity");
+    if list_header(headers, &CONTENT_ENCODING).is_some_and(|list| !list.split(',').all(is_identity)) {
         return refused("Bodies must not be compressed: leave Content-Encoding out.");
     }
     let mut values = headers.get_all(CONTENT_TYPE).iter();

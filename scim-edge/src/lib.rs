@@ -9,14 +9,13 @@ mod config;
 mod core;
 mod error;
 mod extract;
+mod listen;
 mod resources;
 mod respond;
 pub mod scim;
 
-use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use runtime::Shutdown;
 use tokio::net::TcpListener;
 
@@ -29,16 +28,12 @@ const GRACE: Duration = Duration::from_secs(15);
 pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     config.check()?;
     let router = app::router(config.settings()?, config.core()?);
-    // Without this, Nagle's algorithm holds small answers back.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY cannot be set");
-        }
-    });
-    let stop = shutdown.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { stop.requested().await });
+    let limits = listen::Limits {
+        connections: config.max_connections,
+        ..listen::Limits::default()
+    };
     tokio::select! {
-        served = server.into_future() => served?,
+        () = listen::serve(listener, router, limits, shutdown.clone()) => {}
         () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => {
             tracing::warn!(seconds = GRACE.as_secs(), "requests were still open when the grace time ended");
         }

@@ -67,6 +67,7 @@ fn config(core_url: String) -> Config {
         public_url: None,
         trust_forwarded: false,
         max_body: 64 * 1024,
+        max_connections: 16,
     }
 }
 

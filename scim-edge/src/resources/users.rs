@@ -70,7 +70,7 @@ pub async fn create(
     let mut core = edge.core.users();
     let created = call(Box::pin(core.create_user(with_credential(request, &caller.hash)))).await?;
     let mut response = render(StatusCode::CREATED, &created, &base, &projection)?;
-    let location = HeaderValue::try_from(user::location(&created, &base)).map_err(|_| Error::Panicked)?;
+    let location = HeaderValue::try_from(user::location(&created, &base)).map_err(|_| Error::HeaderUnfit)?;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
@@ -85,11 +85,7 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Answer {
     let projection = query.projection(&USER)?;
-    let request = GetUserRequest {
-        tenant_id: String::new(),
-        id,
-    };
-    let found = call(edge.core.users().get_user(with_credential(request, &caller.hash))).await?;
+    let found = read(&edge, &caller, id).await?;
     let known = list_header(&headers, &IF_NONE_MATCH);
     if etag::if_none_match(known.as_deref(), user::version(&found)) {
         return with_etag(respond::empty(StatusCode::NOT_MODIFIED), &found);
@@ -110,6 +106,7 @@ pub async fn replace(
     let projection = query.projection(&USER)?;
     let mut input = user::parse(body, caller.quirks)?;
     caller.check_password(input.password.is_some())?;
+    check_if_none_match(&edge, &caller, &id, &headers).await?;
     input.user.id = id;
     let request = UpdateUserRequest {
         tenant_id: String::new(),
@@ -139,6 +136,7 @@ pub async fn patch(
     let operations = patch_body::parse(&USER, body, &id, caller.quirks)?;
     let names_password = |one: &PatchOperation| one.path.as_ref().is_some_and(|path| path.attribute == "password");
     caller.check_password(operations.iter().any(names_password))?;
+    check_if_none_match(&edge, &caller, &id, &headers).await?;
     let request = PatchUserRequest {
         tenant_id: String::new(),
         operations,
@@ -151,6 +149,7 @@ pub async fn patch(
 
 /// DELETE /Users/{id}
 pub async fn delete(State(edge): State<Arc<Edge>>, Writer(caller): Writer, Id(id): Id, headers: HeaderMap) -> Answer {
+    check_if_none_match(&edge, &caller, &id, &headers).await?;
     let request = DeleteUserRequest {
         tenant_id: String::new(),
         id,
@@ -158,6 +157,27 @@ pub async fn delete(State(edge): State<Arc<Edge>>, Writer(caller): Writer, Id(id
     };
     call(edge.core.users().delete_user(with_credential(request, &caller.hash))).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
+}
+
+/// RFC 9110 section 13.1.2 for a method that changes a resource. Most clients send no If-None-Match, and nothing is
+/// asked for them.
+async fn check_if_none_match(edge: &Edge, caller: &Caller, id: &str, headers: &HeaderMap) -> Result<(), Error> {
+    let Some(refused) = list_header(headers, &IF_NONE_MATCH) else {
+        return Ok(());
+    };
+    let current = read(edge, caller, id.to_owned()).await?;
+    if etag::if_none_match(Some(&refused), user::version(&current)) {
+        return Err(Error::IfNoneMatch);
+    }
+    Ok(())
+}
+
+async fn read(edge: &Edge, caller: &Caller, id: String) -> Result<User, Error> {
+    let request = GetUserRequest {
+        tenant_id: String::new(),
+        id,
+    };
+    call(edge.core.users().get_user(with_credential(request, &caller.hash))).await
 }
 
 fn if_match(headers: &HeaderMap) -> Vec<i64> {
@@ -171,7 +191,7 @@ fn render(status: StatusCode, one: &User, base: &str, projection: &Projection) -
 
 fn with_etag(mut response: Response, one: &User) -> Answer {
     let tag = etag::render(user::version(one));
-    let tag = HeaderValue::try_from(tag).map_err(|_| Error::Panicked)?;
+    let tag = HeaderValue::try_from(tag).map_err(|_| Error::HeaderUnfit)?;
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
 }

@@ -1,8 +1,9 @@
 //! Users: RFC 7643 sections 4.1 and 4.3, JSON to the typed message and back.
 
-use identity_proto::identity::v1::User;
+use identity_proto::identity::v1::{EnterpriseUser, Manager, User};
 use identity_proto::schema::{COMMON, ENTERPRISE_URN, USER, USER_URN};
 use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
 
 use super::quirks::{self, Quirks};
 use super::value::{canonical_map, found};
@@ -47,9 +48,24 @@ pub fn parse(body: Map<String, Json>, quirks: Quirks) -> Result<UserInput> {
             "userName is required: send the name by which the user is known.",
         ));
     }
-    let user = serde_json::from_value(Json::Object(canonical))
+    let mut user: User = serde_json::from_value(Json::Object(canonical))
         .map_err(|error| Refusal::value(format!("The user cannot be read: {error}.")))?;
+    drop_sent_manager_ref(&mut user);
     Ok(UserInput { user, password })
+}
+
+/// A client's `$ref` of the manager is not kept: [`render`] makes it from the value. A manager of nothing else is none,
+/// and an extension of nothing else is not there.
+fn drop_sent_manager_ref(user: &mut User) {
+    let Some(enterprise) = &mut user.enterprise else { return };
+    let Some(manager) = &mut enterprise.manager else { return };
+    manager.r#ref = None;
+    if *manager == Manager::default() {
+        enterprise.manager = None;
+    }
+    if *enterprise == EnterpriseUser::default() {
+        user.enterprise = None;
+    }
 }
 
 fn extension(
@@ -96,6 +112,12 @@ pub fn render(user: &User, base: &str) -> Map<String, Json> {
         Ok(Json::Object(map)) => map,
         _ => Map::new(),
     };
+    if let Some(manager) = attributes
+        .get_mut(ENTERPRISE_URN)
+        .and_then(|one| one.get_mut("manager"))
+    {
+        refer_to_manager(manager, base);
+    }
     without_unassigned(&mut attributes);
     let mut schemas = vec![USER_URN];
     schemas.extend(attributes.contains_key(ENTERPRISE_URN).then_some(ENTERPRISE_URN));
@@ -107,9 +129,28 @@ pub fn render(user: &User, base: &str) -> Map<String, Json> {
     resource
 }
 
+/// Makes `$ref` the URI of the user that `value` names, whatever is stored: every `$ref` leads somewhere. A value that
+/// cannot be an id of ours has none.
+fn refer_to_manager(manager: &mut Json, base: &str) {
+    let Json::Object(manager) = manager else { return };
+    manager.remove("$ref");
+    let id = manager.get("value").and_then(Json::as_str).filter(|id| is_id(id));
+    let uri = id.map(|id| uri(id, base));
+    manager.extend(uri.map(|uri| ("$ref".to_owned(), uri.into())));
+}
+
+/// Whether this can be the id of a user: an UUID in the one spelling that is rendered.
+pub fn is_id(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
+}
+
 /// The user's URI.
 pub fn location(user: &User, base: &str) -> String {
-    format!("{base}{}/{}", USER.endpoint, user.id)
+    uri(&user.id, base)
+}
+
+fn uri(id: &str, base: &str) -> String {
+    format!("{base}{}/{id}", USER.endpoint)
 }
 
 /// The user's version; 0 if the core sent none.

@@ -63,6 +63,94 @@ async fn media_types_are_negotiated() {
 }
 
 #[tokio::test]
+async fn every_line_of_a_header_counts() {
+    let edge = Fixture::new().await;
+    for (name, lines, status) in [
+        ("content-encoding", ["identity", "identity"], 201),
+        ("content-encoding", ["identity", "gzip"], 415),
+        ("content-encoding", ["gzip", "identity"], 415),
+        ("content-encoding", ["identity, gzip", "identity"], 415),
+        ("content-type", ["application/scim+json", "text/plain"], 415),
+        ("content-type", ["application/scim+json", "application/json"], 415),
+    ] {
+        let answer = edge.send("POST", USERS, &lines.map(|line| (name, line)), MINIMAL).await;
+        assert_eq!(answer.status, status, "{name}: {lines:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_offered_says_so() {
+    let mut edge = Fixture::new().await;
+    for path in ["/scim/v2/Me", "/scim/v2/Me/", "/scim/v2/Bulk"] {
+        for method in methods() {
+            let answer = edge.send(method.as_str(), path, &[], "{}").await;
+            assert_eq!(answer.status, 501, "{method} {path}");
+            if method != Method::HEAD {
+                answer.check_error(501, None, path);
+                assert!(answer.body.contains("is not offered"), "{}", answer.body);
+            }
+        }
+    }
+    edge.token = None;
+    for path in ["/scim/v2/Me", "/scim/v2/Bulk"] {
+        edge.get(path).await.check_error(401, None, path);
+    }
+    check_untouched(&edge);
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_if_it_is_plain() {
+    let edge = Fixture::new().await;
+    let (longest, too_long) = ("a".repeat(128), "a".repeat(129));
+    for (sent, kept) in [
+        ("2819c223-7f76", true),
+        ("A.b_c-9", true),
+        (longest.as_str(), true),
+        (too_long.as_str(), false),
+        ("", false),
+        ("a b", false),
+        ("a\tb", false),
+        ("a=b", false),
+        ("\u{e9}", false),
+    ] {
+        let headers = [("x-request-id", sent)];
+        let answer = edge.send("GET", "/healthz", &headers, Body::empty()).await;
+        let id = answer.header("x-request-id").unwrap();
+        assert_eq!(id == sent, kept, "{sent:?}: {id}");
+        assert!(kept || uuid::Uuid::try_parse(id).is_ok(), "{sent:?}: {id}");
+    }
+    let lines = [("x-request-id", "a"), ("x-request-id", "b c")];
+    let answer = edge.send("GET", "/scim/v2/Users", &lines, Body::empty()).await;
+    assert_eq!(answer.headers.get_all("x-request-id").iter().count(), 1);
+    let (one, another) = (edge.get("/healthz").await, edge.get("/healthz").await);
+    assert_ne!(one.header("x-request-id"), another.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn no_answer_may_be_cached() {
+    let mut edge = Fixture::new().await;
+    let user = format!("{USERS}/{USER_ID}");
+    for (method, path, tag, status) in [
+        ("GET", USERS, "", 200),
+        ("GET", &user, "*", 304),
+        ("POST", USERS, "", 201),
+        ("DELETE", &user, "", 204),
+        ("GET", "/nope", "", 404),
+        ("GET", "/healthz", "", 200),
+    ] {
+        let answer = edge.send(method, path, &[("if-none-match", tag)], MINIMAL).await;
+        let found = (answer.status.as_u16(), answer.header("cache-control"));
+        assert_eq!(found, (status, Some("no-store")), "{method} {path}");
+    }
+    edge.token = None;
+    let refused = edge.get(USERS).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("cache-control")),
+        (401, Some("no-store"))
+    );
+}
+
+#[tokio::test]
 async fn bodies_are_checked_before_the_core_is_asked() {
     let edge = Fixture::new().await;
     let deep = format!("{{\"a\":{}", "[".repeat(30_000));
@@ -107,6 +195,13 @@ async fn a_body_over_the_limit_is_413_and_the_limit_named() {
     edge.send("POST", USERS, &[], Body::from_stream(chunks))
         .await
         .check_error(413, None, "without a length");
+    let never = || Body::from_stream(futures_util::stream::pending::<std::io::Result<String>>());
+    for more in [vec![], vec![("expect", "100-continue")]] {
+        let headers = [vec![("content-length", "100000000")], more].concat();
+        let at_once = edge.send("POST", USERS, &headers, never());
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(4), at_once).await;
+        answer.unwrap().check_error(413, None, "announced, and then nothing");
+    }
     check_untouched(&edge);
 }
 

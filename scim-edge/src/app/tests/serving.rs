@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runtime::Shutdown;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::fake_core::{USER_ID, writer};
@@ -53,6 +53,14 @@ async fn exchange(address: std::net::SocketAddr, request: Vec<u8>) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+async fn first_line(address: std::net::SocketAddr, request: String) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).await.unwrap();
+    line.trim_end().to_owned()
+}
+
 #[tokio::test]
 async fn serves_until_it_is_asked_to_stop() {
     let core_url = FakeCore::default().start().await;
@@ -70,11 +78,15 @@ async fn serves_until_it_is_asked_to_stop() {
          Content-Type: application/scim+json\r\nContent-Length: {length}\r\n\r\n",
         writer()
     );
-    let mut request = head.into_bytes();
+    let mut request = head.clone().into_bytes();
     request.resize(request.len() + length, b' ');
     let answer = exchange(address, request).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.to_lowercase().contains("x-request-id: "), "{answer}");
+
+    let head = head.replace(&length.to_string(), "100000000");
+    let answer = tokio::time::timeout(Duration::from_secs(4), first_line(address, format!("{head}x"))).await;
+    assert_eq!(answer.unwrap(), "HTTP/1.1 413 Payload Too Large");
 
     shutdown.start();
     served.await.unwrap().unwrap();

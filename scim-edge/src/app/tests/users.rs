@@ -113,6 +113,51 @@ async fn if_match_is_passed_on() {
 }
 
 #[tokio::test]
+async fn if_none_match_keeps_what_it_names_from_being_changed() {
+    let edge = Fixture::new().await;
+    let other = "/scim/v2/Users/00000000-0000-4000-8000-000000000000";
+    let remove = patch(&json!({"op": "remove", "path": "title"}));
+    for (method, body) in [
+        ("PUT", minimal().to_string()),
+        ("PATCH", remove),
+        ("DELETE", String::new()),
+    ] {
+        for (tags, refused) in [
+            (vec!["*"], true),
+            (vec!["W/\"7\""], true),
+            (vec!["W/\"6\"", "\"7\""], true),
+            (vec!["W/\"6\""], false),
+            (vec!["junk"], false),
+            (vec![], false),
+        ] {
+            let headers: Vec<_> = tags.iter().map(|tag| ("if-none-match", *tag)).collect();
+            let answer = edge.send(method, &path(), &headers, body.clone()).await;
+            let was_read = matches!(last_asked(&edge), Asked::Get(_));
+            assert_eq!(
+                was_read, refused,
+                "{method} {tags:?}: nothing else is asked after a refusal"
+            );
+            if refused {
+                answer.check_error(412, None, method);
+            } else {
+                assert!(answer.status.is_success(), "{method} {tags:?}: {answer:?}");
+            }
+        }
+        let answer = edge.send(method, other, &[("if-none-match", "*")], body).await;
+        answer.check_error(404, None, method);
+    }
+    let answer = edge
+        .send(
+            "POST",
+            "/scim/v2/Users",
+            &[("if-none-match", "*")],
+            minimal().to_string(),
+        )
+        .await;
+    assert_eq!(answer.status, 201, "there is nothing there before");
+}
+
+#[tokio::test]
 async fn replace_names_the_user_by_the_path() {
     let edge = Fixture::new().await;
     let mut body = minimal();

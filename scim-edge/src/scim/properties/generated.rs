@@ -2,7 +2,7 @@
 
 use identity_proto::identity::v1::comparison::Operator::{self, Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
 use identity_proto::identity::v1::{AttributePath, Filter, Value};
-use identity_proto::schema::{Attribute, COMMON, Mutability, Returned, Type, USER, USER_URN};
+use identity_proto::schema::{Attribute, COMMON, ENTERPRISE_URN, Mutability, Returned, Type, USER, USER_URN};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
@@ -209,6 +209,12 @@ pub fn user() -> BoxedStrategy<Map<String, Json>> {
     let body = (changes(), text()).prop_map(|(mut user, name)| {
         user.insert("userName".to_owned(), name.into());
         user.insert("schemas".to_owned(), json!([USER_URN]));
+        let manager = user.get_mut(ENTERPRISE_URN).and_then(|one| one.get_mut("manager"));
+        if let Some(manager) = manager.and_then(Json::as_object_mut) {
+            // What a client sends here is not taken, and a manager needs something else then.
+            manager.remove("$ref");
+            manager.entry("value").or_insert_with(|| json!("."));
+        }
         user
     });
     body.boxed()

@@ -175,3 +175,53 @@ fn what_is_rendered_is_read_as_the_same() {
     };
     assert_eq!(again, expect);
 }
+
+#[test]
+fn a_managers_reference_is_made_from_its_id() {
+    const ID: &str = "2819c223-7f76-453a-919d-413861904646";
+    let check = |manager: Json, expect: Option<Json>| {
+        let manager: Manager = serde_json::from_value(manager).unwrap();
+        let mut user = stored();
+        user.enterprise = Some(EnterpriseUser {
+            manager: Some(manager),
+            ..EnterpriseUser::default()
+        });
+        let rendered = render(&user, "http://x/scim/v2");
+        let found = rendered.get(ENTERPRISE_URN).map(|extension| &extension["manager"]);
+        assert_eq!(found, expect.as_ref());
+        assert_eq!(
+            rendered["schemas"].as_array().map(Vec::len),
+            Some(1 + usize::from(expect.is_some()))
+        );
+    };
+    let uri = format!("http://x/scim/v2/Users/{ID}");
+    check(json!({"value": ID}), Some(json!({"value": ID, "$ref": uri})));
+    check(
+        json!({"value": ID, "$ref": "javascript:x"}),
+        Some(json!({"value": ID, "$ref": uri})),
+    );
+    // What cannot be an id of ours leads nowhere.
+    check(
+        json!({"value": "../x", "$ref": "http://y"}),
+        Some(json!({"value": "../x"})),
+    );
+    check(json!({"$ref": "http://y"}), None);
+}
+
+#[test]
+fn a_managers_reference_is_not_taken_from_the_client() {
+    let check = |extension: Json, expect: Json| {
+        let body = json!({"schemas": [USER_URN], "userName": "ann", ENTERPRISE_URN: extension});
+        let user = serde_json::to_value(read(body, Quirks::STRICT).unwrap().user).unwrap();
+        assert_eq!(user[ENTERPRISE_URN], expect);
+    };
+    check(
+        json!({"manager": {"value": "1", "$ref": "http://y"}}),
+        json!({"manager": {"value": "1"}}),
+    );
+    check(json!({"manager": {"$ref": "http://y"}}), Json::Null);
+    check(
+        json!({"manager": {"$ref": "http://y"}, "department": "d"}),
+        json!({"department": "d"}),
+    );
+}

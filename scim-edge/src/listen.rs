@@ -1,0 +1,179 @@
+//! Connections: how many are open at once, and how long one may stay without a request. Before a caller has shown a
+//! valid token it gets ten seconds, however slowly it sends a header; after that the time that proxies keep idle
+//! connections for.
+//!
+//! hyper's own `header_read_timeout` is not enough: it does not run while the HTTP version is found out, knows nothing
+//! of HTTP/2, and cannot tell a caller from a stranger.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use runtime::Shutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::Service;
+
+mod activity;
+#[cfg(test)]
+mod tests;
+
+pub use activity::Activity;
+
+/// How much of a request's head is read, and of an answer is buffered: with every connection at its most, 256 MiB.
+const BUFFER: usize = 64 * 1024;
+const STREAMS: u32 = 128;
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// How long an idle connection may take to close.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// How long accepting pauses when the process has no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How much connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// So many are open at once. More wait in the listener's backlog.
+    pub connections: u32,
+    /// How long a connection without a known caller may be without a request; when a stop is asked for, any.
+    pub stranger: Duration,
+    /// How long the connection of a known caller may be without a request.
+    pub known: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 4_096,
+            stranger: Duration::from_secs(10),
+            // Longer than the 60 seconds after which common proxies stop using a connection: closing is left to them.
+            known: Duration::from_secs(75),
+        }
+    }
+}
+
+/// Serves until the stop is asked for, then until the last connection is closed.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: Shutdown) {
+    let slots = Arc::new(Semaphore::new(limits.connections as usize));
+    let builder = builder();
+    let accepting = async {
+        // The semaphore is never closed.
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            let stream = accept(&listener).await;
+            let connection = hold(stream, builder.clone(), router.clone(), limits, shutdown.clone());
+            tokio::spawn(async move {
+                connection.await;
+                drop(slot);
+            });
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = shutdown.requested() => {}
+    }
+    drop(listener);
+    // All slots are free when no connection is left.
+    let _ = slots.acquire_many(limits.connections).await;
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().header_read_timeout(None).max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN)
+        .max_concurrent_streams(STREAMS);
+    builder
+}
+
+/// The next connection. A failure of one that is gone already is skipped; of others there is a pause, in which
+/// connections end and file descriptors come back.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    use io::ErrorKind as Kind;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if matches!(error.kind(), Kind::ConnectionAborted | Kind::ConnectionReset) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted now");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end: the client's, or ours, when it idles or a stop is asked for. Then open requests
+/// are finished, and it is given the time to close.
+async fn hold(stream: TcpStream, builder: Builder<TokioExecutor>, router: Router, limits: Limits, shutdown: Shutdown) {
+    // Without this, Nagle's algorithm holds small answers back.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    let activity = Arc::new(Activity::new(limits.stranger, limits.known));
+    let service = TowerToHyperService::new(Told {
+        router,
+        activity: Arc::clone(&activity),
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let within = tokio::select! {
+        ended = connection.as_mut() => return log(ended),
+        () = activity.idles() => GOODBYE.min(limits.stranger),
+        () = shutdown.requested() => limits.stranger,
+    };
+    connection.as_mut().graceful_shutdown();
+    activity.close(within);
+    tokio::select! {
+        ended = connection => log(ended),
+        () = activity.idles() => {}
+    }
+}
+
+/// Connections break all the time, and that is nobody's to mend.
+fn log<E: Display>(ended: Result<(), E>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// The router, with each request attached to what its connection does.
+#[derive(Clone)]
+struct Told {
+    router: Router,
+    activity: Arc<Activity>,
+}
+
+impl<B> Service<Request<B>> for Told
+where
+    Router: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.router.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let open = Activity::open(&self.activity);
+        request.extensions_mut().insert(Arc::clone(&self.activity));
+        let answer = self.router.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(open);
+            answer
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! What a connection does: whether requests are open on it, since when none is, and whether their caller is known.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What one connection does.
+#[derive(Debug)]
+pub struct Activity {
+    stranger: Duration,
+    known: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    open: usize,
+    idle_since: Instant,
+    is_known: bool,
+    closing: Option<Duration>,
+}
+
+/// An open request; over when dropped.
+pub struct Open(Arc<Activity>);
+
+impl Activity {
+    /// A connection that begins now; idle for so long at most, before and after its caller is known.
+    pub fn new(stranger: Duration, known: Duration) -> Self {
+        let state = State {
+            open: 0,
+            idle_since: Instant::now(),
+            is_known: false,
+            closing: None,
+        };
+        Activity {
+            stranger,
+            known,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A request begins.
+    pub fn open(activity: &Arc<Self>) -> Open {
+        activity.state().open += 1;
+        Open(Arc::clone(activity))
+    }
+
+    /// A request on it carried a valid token.
+    pub fn is_known(&self) {
+        self.state().is_known = true;
+    }
+
+    /// It is being closed: from now on it may be idle for this long, whoever the caller is.
+    pub fn close(&self, within: Duration) {
+        let mut state = self.state();
+        state.closing = Some(within);
+        state.idle_since = Instant::now();
+    }
+
+    /// Resolves when no request was open for as long as it may be.
+    pub async fn idles(&self) {
+        loop {
+            let until = self.idles_at();
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// When it idled for long enough, unless something happens until then.
+    fn idles_at(&self) -> Instant {
+        let state = self.state();
+        let since = if state.open > 0 {
+            Instant::now()
+        } else {
+            state.idle_since
+        };
+        let allowed = if state.is_known { self.known } else { self.stranger };
+        since + state.closing.unwrap_or(allowed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.open -= 1;
+        state.idle_since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRANGER: Duration = Duration::from_secs(10);
+    const KNOWN: Duration = Duration::from_secs(75);
+
+    async fn check(activity: &Activity, expect: Duration) {
+        let began = Instant::now();
+        activity.idles().await;
+        let passed = began.elapsed();
+        assert!(
+            passed >= expect && passed < expect + Duration::from_secs(1),
+            "{passed:?}, not {expect:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_depends_on_who_calls() {
+        let activity = Arc::new(Activity::new(STRANGER, KNOWN));
+        check(&activity, STRANGER).await;
+        drop(Activity::open(&activity));
+        check(&activity, STRANGER).await;
+        activity.is_known();
+        drop(Activity::open(&activity));
+        check(&activity, KNOWN).await;
+        activity.close(Duration::from_secs(3));
+        check(&activity, Duration::from_secs(3)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_request_is_waited_for() {
+        let activity = Arc::new(Activity::new(STRANGER, KNOWN));
+        let (first, second) = (Activity::open(&activity), Activity::open(&activity));
+        tokio::spawn(async move {
+            drop(first);
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            drop(second);
+        });
+        check(&activity, Duration::from_secs(25) + STRANGER).await;
+    }
+}
