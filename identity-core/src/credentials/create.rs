@@ -2,7 +2,6 @@
 
 use identity_proto::credential::{hash, token};
 use identity_proto::identity::v1::{CreateTokenResponse, ErrorReason};
-use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{Credentials, Row, SCOPES};
@@ -40,10 +39,10 @@ impl Credentials {
         let secret = token(random);
         let hint = secret.get(secret.len() - 4..).unwrap_or_default().to_owned();
         let mut connection = self.store.connection().await?;
-        let mut transaction = connection.begin().await.map_err(database)?;
+        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
         let found = sqlx::query(LOCK)
             .bind(tenant)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *connection)
             .await
             .map_err(database)?;
         found.ok_or_else(|| Error::not_found("tenant"))?;
@@ -55,10 +54,10 @@ impl Credentials {
             .bind(scopes)
             .bind(seconds)
             .bind(MAX_LIVE)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *connection)
             .await
             .map_err(database)?;
-        transaction.commit().await.map_err(database)?;
+        connection.commit().await.map_err(database)?;
         let row = row.ok_or_else(|| {
             let message = format!("the tenant has {MAX_LIVE} live tokens, which is the most; revoke one first");
             Error::new(ErrorReason::TooMany, message)

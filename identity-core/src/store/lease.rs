@@ -36,15 +36,16 @@ impl Lease {
         }
     }
 
-    /// Begins a transaction. Without a commit it is rolled back when the connection goes back.
-    pub(super) async fn begin(&mut self, statement: String) -> Result<(), sqlx::Error> {
+    /// Begins a transaction. Without a commit it is rolled back when the connection goes back, also when its request was
+    /// given up at any point: the driver's own `begin` leaves it open then.
+    pub(crate) async fn begin(&mut self, statement: String) -> Result<(), sqlx::Error> {
         self.open = true;
         self.execute(AssertSqlSafe(statement)).await?;
         Ok(())
     }
 
     /// Commits the transaction.
-    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.execute("COMMIT").await?;
         self.open = false;
         Ok(())

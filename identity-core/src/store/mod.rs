@@ -63,11 +63,7 @@ impl Store {
             tenants: lane(TENANT, size, options.statement_timeout + PATIENCE)?,
             access: lane(TENANT, half, PATIENCE)?,
             system: lane(SYSTEM, half, PATIENCE)?,
-            relay: Lane::new(
-                pool::lazy_for_direct_use(options, SYSTEM, RELAY_SIZE)?,
-                RELAY_SIZE,
-                PATIENCE,
-            ),
+            relay: lane(SYSTEM, RELAY_SIZE, PATIENCE)?,
         })
     }
 

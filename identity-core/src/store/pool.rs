@@ -12,9 +12,6 @@ use super::Options;
 /// no request pays for a probe.
 const PROBED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// How long a connection may take to become usable again.
-const PING_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// As PostgreSQL shows our connections.
 const NAME: &str = "portcullis identity-core";
 
@@ -24,22 +21,11 @@ pub(super) fn lazy(options: &Options, role: &'static str, size: u32) -> Result<P
     Ok(settings(options, role, size).connect_lazy_with(connect.application_name(NAME)))
 }
 
-/// The same, for statements that are given to the pool itself and so have no [`super::lease::Lease`] to end in time. The
-/// driver's own ping follows this one at once: what is left to chance is a network that is cut between the two.
-pub(super) fn lazy_for_direct_use(options: &Options, role: &'static str, size: u32) -> Result<PgPool, sqlx::Error> {
-    let connect: PgConnectOptions = options.url.expose().parse()?;
-    let settings = settings(options, role, size).after_release(|connection, _| {
-        Box::pin(async move {
-            let ready = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
-            ready.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
-        })
-    });
-    Ok(settings.connect_lazy_with(connect.application_name(NAME)))
-}
-
 fn settings(options: &Options, role: &'static str, size: u32) -> PgPoolOptions {
     let timeout = options.statement_timeout.as_millis();
-    let setup = format!("SET ROLE {role}; SET statement_timeout = {timeout}; SET TIME ZONE 'UTC'");
+    let setup = format!(
+        "SET ROLE {role}; SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'"
+    );
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(super::lane::ACQUIRE_TIMEOUT)

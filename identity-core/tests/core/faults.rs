@@ -247,3 +247,49 @@ async fn a_list_is_cut_where_its_answer_would_grow_too_large() {
     }
     assert_eq!(sizes, [3, 3]);
 }
+
+/// A caller that goes away in the middle of a write leaves no transaction behind on a connection that others use: their
+/// writes would be acknowledged and lost with it.
+#[tokio::test]
+async fn callers_that_hang_up_leave_no_transaction_open() {
+    let core = Core::on(&database().await).await;
+    until_it_works(async || health(&core).await == ServingStatus::Serving).await;
+    let mut provider = core.provider("acme").await;
+    let ann = provider.create(named("ann")).await.unwrap();
+    let hang_ups: Vec<_> = (0_u64..600)
+        .map(|number| {
+            let mut users = provider.users.clone();
+            let request = PatchUserRequest {
+                id: ann.id.clone(),
+                operations: vec![replace("title", format!("{number}"))],
+                ..PatchUserRequest::default()
+            };
+            tokio::spawn(async move {
+                let patience = Duration::from_micros(number % 40 * 100);
+                drop(tokio::time::timeout(patience, users.patch_user(request)).await);
+            })
+        })
+        .collect();
+    for hang_up in hang_ups {
+        hang_up.await.unwrap();
+    }
+    for number in 0..40 {
+        let user = provider.create(named(&format!("user{number}"))).await.unwrap();
+        provider.patch(&user.id, vec![replace("active", false)]).await.unwrap();
+        assert_eq!(
+            provider.trace(&user.id).await.state,
+            "inactive",
+            "acknowledged, so committed"
+        );
+    }
+    let orphans = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    let none_left = async || {
+        sqlx::query_scalar::<_, i64>(orphans)
+            .fetch_one(&core.database)
+            .await
+            .unwrap()
+            == 0
+    };
+    until_it_works(none_left).await;
+}
