@@ -35,9 +35,9 @@ pub fn attributes() -> Vec<(&'static str, &'static Attribute)> {
     core.chain(extensions).filter(|(_, one)| is_plain(one)).collect()
 }
 
-/// Whether a client may write it and gets it back.
+/// Whether a client may write it and gets back what it wrote; a `$ref` is made from the value beside it.
 pub fn is_plain(attribute: &Attribute) -> bool {
-    attribute.mutability != Mutability::ReadOnly && attribute.returned != Returned::Never
+    attribute.mutability != Mutability::ReadOnly && attribute.returned != Returned::Never && attribute.name != "$ref"
 }
 
 /// A text of no meaning, or one that no other call answers.
