@@ -139,7 +139,7 @@ pub async fn authenticated(State(edge): State<Arc<Edge>>, mut request: Request, 
         Ok(caller) => {
             tracing::Span::current().record("tenant.id", caller.tenant_id.as_str());
             if let Some(connection) = request.extensions().get::<Arc<Activity>>() {
-                connection.is_known();
+                connection.mark_known();
             }
             request.extensions_mut().insert(caller);
             next.run(request).await

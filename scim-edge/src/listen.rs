@@ -147,7 +147,8 @@ fn log<E: Display>(ended: Result<(), E>) {
     }
 }
 
-/// The router, with each request attached to what its connection does.
+/// The router, with each request attached to what its connection does. A request is open until its answer is made: a
+/// client that does not read it idles. An answer whose body is made as it is sent has to hold its [`activity::Open`].
 #[derive(Clone)]
 struct Told {
     router: Router,

@@ -47,7 +47,7 @@ impl Activity {
     }
 
     /// A request on it carried a valid token.
-    pub fn is_known(&self) {
+    pub fn mark_known(&self) {
         self.state().is_known = true;
     }
 
@@ -117,7 +117,7 @@ mod tests {
         check(&activity, STRANGER).await;
         drop(Activity::open(&activity));
         check(&activity, STRANGER).await;
-        activity.is_known();
+        activity.mark_known();
         drop(Activity::open(&activity));
         check(&activity, KNOWN).await;
         activity.close(Duration::from_secs(3));
