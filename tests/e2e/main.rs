@@ -6,6 +6,7 @@ mod faults;
 mod identity_client;
 mod invariants;
 mod properties;
+mod rfc;
 mod sessions;
 mod traces;
 mod walk;

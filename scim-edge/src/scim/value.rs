@@ -1,10 +1,13 @@
 //! Values by the schema table: RFC 7643 sections 2.1 to 2.5. Names get the schema's spelling, types are checked, null
 //! and empty lists become "unassigned", what the client may not write or the schema does not know is left out.
 
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use identity_proto::schema::{Attribute, Mutability, Type};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Refusal, Result};
 
@@ -24,7 +27,39 @@ pub fn canonical(attribute: &'static Attribute, name: &str, value: Json) -> Resu
         }
         canonical.extend(canonical_one(attribute, name, value)?);
     }
+    let canonical = each_once(canonical);
     Ok((!canonical.is_empty()).then_some(Json::Array(canonical)))
+}
+
+/// RFC 7643 section 2.4: no value is kept twice. One that differs in `primary` alone is the same value, and primary if
+/// either is.
+fn each_once(values: Vec<Json>) -> Vec<Json> {
+    let mut places = HashMap::new();
+    let mut kept: Vec<Json> = Vec::with_capacity(values.len());
+    for value in values {
+        match places.entry(without_primary(&value)) {
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(value);
+            }
+            Entry::Occupied(place) => {
+                let known = kept.get_mut(*place.get()).and_then(Json::as_object_mut);
+                if let (Some(known), Some(true)) = (known, value.get("primary").and_then(Json::as_bool)) {
+                    known.insert("primary".to_owned(), true.into());
+                }
+            }
+        }
+    }
+    kept
+}
+
+/// What tells a value from others, with its members in order.
+fn without_primary(value: &Json) -> String {
+    let Json::Object(map) = value else {
+        return value.to_string();
+    };
+    let members: BTreeMap<_, _> = map.iter().filter(|(name, _)| *name != "primary").collect();
+    json!(members).to_string()
 }
 
 /// The canonical form of one value of an attribute, whether that is multi-valued or not.
@@ -115,11 +150,9 @@ fn wrong_type(attribute: &Attribute, name: &str, value: &Json) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use identity_proto::schema::USER;
-    use serde_json::json;
-
     use super::*;
     use crate::scim::path;
+    use identity_proto::schema::USER;
 
     fn check(name: &str, value: &Json, expect: std::result::Result<Json, &str>) {
         let (_, target) = path::resolve(&USER, name).unwrap();
@@ -142,6 +175,11 @@ mod tests {
             "emails",
             &json!([{"VALUE": "a", "Type": null}]),
             Ok(json!([{"value": "a"}])),
+        );
+        check(
+            "emails",
+            &json!([{"value": "a", "type": "b"}, {"value": "a"}, {"type": "b", "primary": true, "value": "a"}]),
+            Ok(json!([{"value": "a", "type": "b", "primary": true}, {"value": "a"}])),
         );
         check(
             "name",

@@ -67,7 +67,7 @@ impl Scene {
 }
 
 /// Checks RFC 7644 section 3.12. An empty `scim_type` asks for none.
-fn is_error(answer: &Answer, statuses: &[u16], scim_type: &str, what: &str) {
+pub fn is_error(answer: &Answer, statuses: &[u16], scim_type: &str, what: &str) {
     assert!(statuses.contains(&answer.status), "{what}: {answer:?}");
     assert_eq!(answer.header("content-type"), SCIM_JSON, "{what}");
     assert_eq!(answer.json["schemas"], json!([ERROR]), "{what}: {answer:?}");

@@ -165,10 +165,24 @@ fn value(attribute: &'static Attribute) -> BoxedStrategy<Json> {
         kind => simple(kind),
     };
     if attribute.multi_valued {
-        prop::collection::vec(one, 1..4).prop_map(Json::Array).boxed()
+        prop::collection::vec(one, 1..4).prop_map(unrepeated).boxed()
     } else {
         one
     }
+}
+
+/// A list without values that differ in `primary` alone: those are one value.
+fn unrepeated(values: Vec<Json>) -> Json {
+    let mut seen = Vec::new();
+    let mut values = values;
+    values.retain(|value| {
+        let mut bare = value.clone();
+        bare.as_object_mut().and_then(|map| map.remove("primary"));
+        let is_new = !seen.contains(&bare);
+        seen.push(bare);
+        is_new
+    });
+    values.into()
 }
 
 /// Some of those attributes that a client may write and read, each with a value.
