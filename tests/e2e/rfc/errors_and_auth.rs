@@ -269,3 +269,17 @@ async fn no_log_shows_what_a_query_asked_for() {
     );
     assert!(!system().log().contains(&name));
 }
+
+/// RFC 7644 sections 3.7 and 3.11.
+#[tokio::test]
+async fn what_is_not_offered_says_so() {
+    let scim = client().await;
+    let config = scim.get("/ServiceProviderConfig").await.json;
+    assert_eq!(config["bulk"]["supported"], false);
+    for path in ["/Bulk", "/Me"] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let answer = raw(&scim, method.clone(), path, "{}").await;
+            is_error(&answer, &[501], "", &format!("{method} {path}"));
+        }
+    }
+}

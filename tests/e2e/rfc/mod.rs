@@ -8,6 +8,7 @@ mod discovery;
 mod document;
 mod errors_and_auth;
 mod etags;
+mod filter_errors;
 mod filters;
 mod formats;
 mod lists;
@@ -18,6 +19,7 @@ mod patch_replace;
 mod projection;
 mod put;
 mod resources;
+mod unassigned;
 mod users;
 
 use e2e::Tenant;

@@ -182,3 +182,38 @@ async fn a_defaulted_attribute_is_found_by_the_value_that_is_returned() {
     assert_eq!(names(&scim.find("active eq true").await), ["ann"]);
     assert_eq!(names(&scim.find("active pr and not (active eq false)").await), ["ann"]);
 }
+
+/// RFC 7644 section 3.5.2.2 lets a client remove `active`; nobody is active whose `active` is not there.
+#[tokio::test]
+async fn a_user_whose_active_is_taken_away_is_not_active() {
+    for scim in [client().await, strict().await] {
+        let created = create(&scim, &json!({"userName": "ann"})).await;
+        let removed = scim
+            .patch(&path(&created), &json!([{"op": "remove", "path": "active"}]))
+            .await;
+        assert_eq!(
+            (removed.status, &removed.json["active"]),
+            (200, &Value::Null),
+            "{removed:?}"
+        );
+        for (filter, expect) in [
+            ("active eq true", &[][..]),
+            ("active pr", &[]),
+            ("not (active pr)", &["ann"]),
+            ("active ne true", &["ann"]),
+        ] {
+            assert_eq!(names(&scim.find(filter).await), expect, "{filter}");
+        }
+        let silent = scim
+            .put(&path(&created), &json!({"schemas": [USER], "userName": "ann"}))
+            .await;
+        check(&scim, &removed, &silent, &Then::Same, "PUT without active").await;
+        let set = scim
+            .patch(
+                &path(&created),
+                &json!([{"op": "add", "path": "active", "value": true}]),
+            )
+            .await;
+        assert_eq!(set.json["active"], true);
+    }
+}
