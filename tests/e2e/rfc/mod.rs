@@ -4,6 +4,7 @@
 mod attributes;
 mod create;
 mod delete;
+mod deviations;
 mod discovery;
 mod document;
 mod errors_and_auth;
