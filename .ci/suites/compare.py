@@ -46,7 +46,8 @@ def scim2_tester(url: str, token: str) -> list[Check]:
 def scim_sanity(url: str, token: str) -> list[Check]:
     command = [sys.executable, "-m", "scim_sanity", "probe", url, "--token", token]
     command += ["--strict", "--i-accept-side-effects", "--json-output", "--timeout", str(TIMEOUT_S)]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT_S, check=False)
+    direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT_S, check=False, env=direct)
     try:
         results = json.loads(answer.stdout)["results"]
     except (ValueError, KeyError):

@@ -74,6 +74,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
     shutdown.serve(server).await?;
-    store.close().await;
+    // A connection that was cut off silently would be waited for without end.
+    let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;
     Ok(())
 }

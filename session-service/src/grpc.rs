@@ -127,10 +127,11 @@ impl SessionService for Grpc {
         request: Request<ValidateSessionRequest>,
     ) -> Result<Response<ValidateSessionResponse>, Status> {
         let key = self.caller(&request)?;
-        let validated = self.sessions.validate(&request.get_ref().session_token).await?;
-        if let Some((tenant, _)) = validated.owner {
-            cover(key, tenant)?;
-        }
+        let covered = |tenant| cover(key, tenant).is_ok();
+        let validated = self
+            .sessions
+            .validate(&request.get_ref().session_token, covered)
+            .await?;
         let (reason, expires) = match validated.verdict {
             Verdict::Valid { expires } => (Reason::Unspecified, Some(timestamp(expires))),
             Verdict::Unknown => (Reason::Unknown, None),

@@ -69,11 +69,12 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     let keys = Arc::new(ServiceKeys::parse("SERVICE_KEYS", &keys, &grpc::ROLES)?);
 
     let client = redis::Client::open(redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
-    let redis = RedisLink::new(client.clone()).context("REDIS_URL cannot be used")?;
+    let link = |timeout| RedisLink::new(client.clone(), timeout).context("REDIS_URL cannot be used");
+    let (redis, background) = (link(redis_link::CALLER)?, link(redis_link::BACKGROUND)?);
     let channel = runtime::grpc::channel(&config.core_url).context("CORE_URL is not a URL")?;
     let core = CoreClient::new(channel, WithServiceKey::new(&key)?);
 
-    prune::Prune::start(redis.clone(), core.clone(), client, &shutdown);
+    prune::Prune::start(background, core.clone(), client, &shutdown);
     let sessions = Sessions {
         redis,
         core,

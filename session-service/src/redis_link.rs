@@ -10,8 +10,10 @@ use redis::{FromRedisValue, Pipeline, RedisError, Script};
 
 use crate::error::Error;
 
-/// How long Redis may take to answer before it counts as down.
-const TIMEOUT: Duration = Duration::from_millis(250);
+/// How long Redis may take to answer a caller before it counts as down.
+pub const CALLER: Duration = Duration::from_millis(250);
+/// How long it may take for work that nobody waits for.
+pub const BACKGROUND: Duration = Duration::from_secs(2);
 /// How long after a failure callers are refused without a try.
 const BREAK_MS: u64 = 100;
 
@@ -20,6 +22,7 @@ const BREAK_MS: u64 = 100;
 pub struct RedisLink {
     connection: ConnectionManager,
     breaker: Arc<Breaker>,
+    timeout: Duration,
 }
 
 struct Breaker {
@@ -30,10 +33,10 @@ struct Breaker {
 
 impl RedisLink {
     /// A link that connects when first used. Fails only when the URL is wrong.
-    pub fn new(client: redis::Client) -> Result<Self, RedisError> {
+    pub fn new(client: redis::Client, timeout: Duration) -> Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT))
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
             .set_number_of_retries(0)
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(250));
@@ -42,7 +45,11 @@ impl RedisLink {
             since: Instant::now(),
             open_until: AtomicU64::new(0),
         });
-        Ok(RedisLink { connection, breaker })
+        Ok(RedisLink {
+            connection,
+            breaker,
+            timeout,
+        })
     }
 
     /// Runs a script on one bucket.
@@ -91,7 +98,7 @@ impl RedisLink {
         if self.breaker.is_open() {
             return Err(Error::Down);
         }
-        let answer = match tokio::time::timeout(2 * TIMEOUT, call).await {
+        let answer = match tokio::time::timeout(2 * self.timeout, call).await {
             Ok(answer) => answer.map_err(Error::Redis),
             Err(_) => Err(Error::Down),
         };

@@ -126,7 +126,7 @@ pub(super) async fn apply_batch(system: &SystemStore, link: &Link) -> Result<i64
     Ok(i64::try_from(changes.len())?)
 }
 
-/// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows what is taken, not what waits). A
+/// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows the number of tenants that wait, not what waits). A
 /// claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers must become from the
 /// current row: a later change that overtook this one is never undone by it.
 pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<Vec<Change>, Failure> {
@@ -145,14 +145,14 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<V
                  FROM outbox AS o
                  WHERE o.tenant_id = t.tenant_id AND o.access_epoch IS NOT NULL AND o.applied_at IS NULL
                    AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
-                 ORDER BY o.outbox_id LIMIT $2
+                 ORDER BY o.outbox_id LIMIT 64
              ) AS turns
          ), picked AS (
              SELECT o.tenant_id, o.outbox_id
              FROM outbox AS o JOIN waiting USING (tenant_id, outbox_id)
              WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
                AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
-             ORDER BY waiting.turn LIMIT $2
+             ORDER BY waiting.turn, waiting.outbox_id LIMIT $2
              FOR UPDATE OF o SKIP LOCKED
          ), claimed AS (
              UPDATE outbox AS o

@@ -19,6 +19,7 @@ use identity_proto::schema::{Attribute, Mutability, Schema, Target, Type, USER};
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
+use crate::keys::fold;
 use crate::validate::prune;
 
 /// What the operations ask for beside the document.
@@ -70,6 +71,9 @@ pub fn apply(document: &mut Map<String, Json>, operations: Vec<PatchOperation>) 
     let mut patched = Patched::default();
     let mut created = None;
     for operation in operations {
+        if operation.tombstone_name && is_tombstone(document, &operation) {
+            continue;
+        }
         let change = Change::new(operation)?;
         match USER.target(&change.path) {
             Some(Target::Extension(schema)) => extension(document, schema, change)?,
@@ -89,6 +93,19 @@ pub fn apply(document: &mut Map<String, Json>, operations: Vec<PatchOperation>) 
     }
     prune(document);
     Ok(patched)
+}
+
+/// Whether the operation only puts 32 hexadecimal digits before the name that the user has.
+fn is_tombstone(document: &Map<String, Json>, operation: &PatchOperation) -> bool {
+    let value = operation.value.clone().map(Json::from);
+    let split = value
+        .as_ref()
+        .and_then(Json::as_str)
+        .and_then(|name| name.split_at_checked(32));
+    let name = document.get("userName").and_then(Json::as_str);
+    split.zip(name).is_some_and(|((digits, rest), name)| {
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && fold(rest) == fold(name)
+    })
 }
 
 impl Change {

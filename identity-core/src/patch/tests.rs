@@ -541,3 +541,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tombstone_of_the_users_own_name_changes_nothing() {
+    let digits = "0123456789abcdef0123456789ABCDEF";
+    let check = |name: &str, marked: bool, expect: &str| {
+        let Json::Object(mut document) = json!({"userName": "ann@x.test", "active": true}) else {
+            panic!()
+        };
+        let value = json!(name);
+        let operation = PatchOperation {
+            op: Op::Replace.into(),
+            path: Some(AttributePath::core("userName")),
+            value: Some(value.into()),
+            tombstone_name: marked,
+            ..PatchOperation::default()
+        };
+        apply(&mut document, vec![operation]).unwrap();
+        assert_eq!(document["userName"], expect, "{name} {marked}");
+    };
+    check(&format!("{digits}ann@x.test"), true, "ann@x.test");
+    check(&format!("{digits}ANN@x.test"), true, "ann@x.test");
+    check(&format!("{digits}bob@x.test"), true, &format!("{digits}bob@x.test"));
+    check(digits, true, digits);
+    check("bob@x.test", true, "bob@x.test");
+    check(&format!("{digits}ann@x.test"), false, &format!("{digits}ann@x.test"));
+}

@@ -42,6 +42,7 @@ pub fn parse(
         let read = Sent::read(operation).and_then(|sent| reader.operation(sent));
         read.map_err(|refusal| Refusal::new(refusal.reason, format!("Operations[{index}]: {}", refusal.detail)))?;
     }
+    quirks::tombstone::mark(&mut reader.operations, quirks);
     Ok(reader.operations)
 }
 
@@ -189,6 +190,7 @@ impl Reader {
             value_filter,
             value: value.map(Into::into),
             no_match: no_match.into(),
+            tombstone_name: false,
         });
         Ok(())
     }

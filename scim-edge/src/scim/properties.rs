@@ -138,10 +138,8 @@ proptest! {
         let read = |list: &[Json]| operations(list, quirks).map_err(|refusal| TestCaseError::fail(refusal.detail));
         let without = read(&[json!({"op": op, "value": changes})])?;
         prop_assert_eq!(&read(&with_paths(&op, &changes))?, &without);
-        let mut expect = Vec::new();
-        for (key, value) in under_other_keys(&changes) {
-            expect.extend(read(&[json!({"op": op, "path": key, "value": value})])?);
-        }
+        let with_keys = under_other_keys(&changes).into_iter().map(|(key, value)| json!({"op": op, "path": key, "value": value}));
+        let expect = read(&with_keys.collect::<Vec<_>>())?;
         prop_assert_eq!(read(&[json!({"op": op, "value": under_other_keys(&changes)})])?, expect);
     }
 }

@@ -3,6 +3,7 @@
 //! for the few that concern filters and the meaning of PATCH.
 
 mod bodies;
+pub mod tombstone;
 
 use identity_proto::identity::v1::tenant::Profile;
 use identity_proto::identity::v1::{Quirk, QuirkSetting};
@@ -78,7 +79,7 @@ pub const TABLE: [Described; 10] = [
     Described {
         quirk: Quirk::TombstoneName,
         name: "tombstone-name",
-        what: "a PATCH that deactivates and puts 32 hexadecimal digits before userName does not rename the user",
+        what: "a PATCH that deactivates and puts 32 hexadecimal digits before the userName does not rename the user",
         source: "Entra ID's soft delete (onyx 14074)",
     },
 ];

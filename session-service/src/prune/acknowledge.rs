@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use identity_proto::access::{buckets, prefix};
-use identity_proto::identity::v1::AcknowledgePruneRequest;
+use identity_proto::identity::v1::{AcknowledgePruneRequest, ErrorReason};
+use identity_proto::status::reason;
 use redis::Script;
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ async fn round(prune: &Prune) -> Result<(), Error> {
     for (bucket, endings) in buckets().zip(waiting) {
         for ending in endings {
             match send(prune, bucket, &ending).await {
-                Err(Error::Core(status)) => {
+                Err(Error::Core(status)) if is_about_the_ending(&status) => {
                     tracing::debug!(ending, %status, "not acknowledged yet");
                 }
                 sent => sent?,
@@ -57,6 +58,11 @@ async fn round(prune: &Prune) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether the core refused this one ending; else it is away, and the others wait with it.
+fn is_about_the_ending(status: &tonic::Status) -> bool {
+    reason(status).is_some_and(|reason| reason != ErrorReason::Unavailable)
 }
 
 async fn send(prune: &Prune, bucket: u8, ending: &str) -> Result<(), Error> {

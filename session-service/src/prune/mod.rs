@@ -17,8 +17,8 @@ use crate::redis_link::RedisLink;
 
 static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("prune.lua")));
 
-/// How many users one round trip prunes when a whole tenant ends.
-const USERS_AT_ONCE: isize = 100;
+/// How many users one round trip prunes. Redis does nothing else meanwhile: ten users of a hundred sessions take 4 ms.
+const USERS_AT_ONCE: isize = 10;
 
 /// What pruning works with.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Prune {
         self.redis.run(&PRUNE, bucket, &[tenant, user, epoch, ""]).await
     }
 
-    /// Ends the sessions of a tenant in one bucket below an epoch, a hundred users at a time.
+    /// Ends the sessions of a tenant in one bucket below an epoch, a few users at a time.
     async fn tenant(&self, bucket: u8, tenant: &str, epoch: &str) -> Result<i64, Error> {
         let index = format!("{}:users", prefix(bucket));
         let (mut from, end) = (format!("[{tenant}:"), format!("({tenant};"));

@@ -3,6 +3,7 @@
 -- KEYS[1]  the bucket's prefix
 -- ARGV     1 tenant, 2 user, 3 session id
 -- Returns  {'unknown'}  no such session, and access did not end
+--          {'ended', 0} / {'tenant', 0}  no such session, and the user's / the tenant's access ended
 --          {'valid', expires (ms)}
 --          {'ended'} / {'tenant'}  the user's / the tenant's access ended
 --          {'ask', tenant epoch, user epoch, expires (ms)}  a register is blank or behind, or the lease lapsed: compare
@@ -20,9 +21,12 @@ if not session[1] then
     return register and string.sub(register, -2) ~= ':a'
   end
   if over(register_of('t:' .. tenant)) then
-    return { 'tenant' }
+    return { 'tenant', 0 }
   end
-  return { over(register_of('u:' .. tenant .. ':' .. user)) and 'ended' or 'unknown' }
+  if over(register_of('u:' .. tenant .. ':' .. user)) then
+    return { 'ended', 0 }
+  end
+  return { 'unknown' }
 end
 local ask = { 'ask', session[1], session[2], tonumber(session[3]) }
 if not gen or redis.call('EXISTS', prefix .. ':lease') == 0 then

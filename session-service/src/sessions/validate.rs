@@ -35,9 +35,10 @@ pub struct Validated {
 }
 
 impl Sessions {
-    /// Validates a session token. An error means that nobody can know now.
-    pub async fn validate(&self, token: &str) -> Result<Validated, Error> {
-        let Some(locator) = locate(token) else {
+    /// Validates a session token of a tenant that the caller is `covered` for; others are unknown to it. An error means
+    /// that nobody can know now.
+    pub async fn validate(&self, token: &str, covered: impl Fn(Uuid) -> bool + Send) -> Result<Validated, Error> {
+        let Some(locator) = locate(token).filter(|locator| covered(locator.tenant)) else {
             return Ok(Validated {
                 verdict: Verdict::Unknown,
                 owner: None,
@@ -45,17 +46,20 @@ impl Sessions {
         };
         let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*locator.id];
         let answer: Vec<Value> = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
-        let verdict = match split(answer)? {
-            (word, numbers) if word == "ask" => self.ask(&locator, &numbers).await?,
-            (word, numbers) => match (word.as_str(), numbers.first()) {
-                ("valid", Some(&expires)) => Verdict::Valid { expires },
-                ("unknown", _) => Verdict::Unknown,
-                ("ended", _) => Verdict::AccessEnded,
-                ("tenant", _) => Verdict::TenantEnded,
-                _ => return Err(unknown_answer()),
-            },
+        let (word, numbers) = split(answer)?;
+        let verdict = match (word.as_str(), numbers.as_slice()) {
+            ("ask", session) => self.ask(&locator, session).await?,
+            ("valid", &[expires]) => Verdict::Valid { expires },
+            ("unknown", _) => Verdict::Unknown,
+            ("ended", _) => Verdict::AccessEnded,
+            ("tenant", _) => Verdict::TenantEnded,
+            _ => return Err(unknown_answer()),
         };
-        let owner = (verdict != Verdict::Unknown).then_some((locator.tenant, locator.user));
+        let exists = !matches!(
+            (word.as_str(), numbers.as_slice()),
+            ("unknown", _) | ("ended" | "tenant", [_])
+        );
+        let owner = exists.then_some((locator.tenant, locator.user));
         Ok(Validated { verdict, owner })
     }
 

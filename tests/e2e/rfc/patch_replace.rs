@@ -237,6 +237,33 @@ async fn a_tombstone_name_is_a_deviation() {
             "{patched:?}"
         );
     }
+    let scim = client().await;
+    let urn = "urn:ietf:params:scim:schemas:core:2.0:User";
+    for form in [
+        json!([{"op": "replace", "path": urn, "value": {"active": false, "userName": "TOMBSTONE"}}]),
+        json!([{"op": "remove", "path": "active"}, {"op": "replace", "value": {"userName": "TOMBSTONE"}}]),
+    ] {
+        let before = create(&scim, &json!({})).await;
+        let name = before.json["userName"].as_str().expect("a name");
+        let operations = form
+            .to_string()
+            .replace("TOMBSTONE", &format!("{}{name}", "f".repeat(32)));
+        let operations = serde_json::from_str(&operations).expect("JSON");
+        let patched = scim.patch(&path(&before), &operations).await;
+        assert_eq!(
+            (patched.status, &patched.json["userName"]),
+            (200, &json!(name)),
+            "{form}"
+        );
+    }
+    // Only the name that the user has is a tombstone's.
+    let before = create(&scim, &json!({})).await;
+    let other = format!("{}@other.test", "f".repeat(32));
+    let value = json!({"active": false, "userName": other});
+    let renamed = scim
+        .patch(&path(&before), &json!([{"op": "replace", "value": value}]))
+        .await;
+    assert_eq!((renamed.status, &renamed.json["userName"]), (200, &json!(other)));
     run(
         &client().await,
         &[Line(

@@ -41,74 +41,8 @@ pub fn patch(
             let taken = std::mem::take(operation);
             *operation = patch_operation(resource, taken, id, quirks);
         }
-        if quirks.has(Quirk::TombstoneName) {
-            keep_name(resource, operations, quirks);
-        }
     }
     body
-}
-
-/// `TombstoneName`: in a PATCH that deactivates, a userName of 32 hexadecimal digits before another name is left out.
-fn keep_name(resource: &'static ResourceType, operations: &mut Vec<Json>, quirks: Quirks) {
-    let deactivates = operations.iter().any(|operation| {
-        set_by(resource, operation, "active", quirks).is_some_and(|value| *value == Json::Bool(false))
-    });
-    if !deactivates {
-        return;
-    }
-    let renames = |operation: &Json| set_by(resource, operation, "userName", quirks).is_some_and(is_tombstone);
-    for operation in operations.iter_mut().filter(|operation| renames(operation)) {
-        let value = member_mut(operation, "value");
-        match value {
-            Some(Json::Object(map)) => map.retain(|key, _| !path_is(resource, key, "userName", quirks)),
-            _ => *operation = Json::Null,
-        }
-    }
-    operations.retain(|operation| !operation.is_null());
-}
-
-/// What an operation sets a top-level attribute to, by its path or by a key of its value.
-fn set_by<'a>(
-    resource: &'static ResourceType,
-    operation: &'a Json,
-    attribute: &str,
-    quirks: Quirks,
-) -> Option<&'a Json> {
-    let value = member(operation, "value")?;
-    match (member(operation, "path"), value) {
-        (Some(Json::String(path)), value) => path_is(resource, path, attribute, quirks).then_some(value),
-        (None, Json::Object(map)) => map
-            .iter()
-            .find(|(key, _)| path_is(resource, key, attribute, quirks))
-            .map(|(_, value)| value),
-        _ => None,
-    }
-}
-
-fn path_is(resource: &'static ResourceType, text: &str, attribute: &str, quirks: Quirks) -> bool {
-    let found = path::parse(resource, text, quirks).map(|path| path.target);
-    matches!(found, Ok(Target::Attribute(one, None)) if one.name == attribute)
-}
-
-fn member<'a>(operation: &'a Json, name: &str) -> Option<&'a Json> {
-    operation
-        .as_object()?
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
-}
-
-fn member_mut<'a>(operation: &'a mut Json, name: &str) -> Option<&'a mut Json> {
-    operation
-        .as_object_mut()?
-        .iter_mut()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
-}
-
-fn is_tombstone(name: &Json) -> bool {
-    let split = name.as_str().and_then(|name| name.split_at_checked(32));
-    split.is_some_and(|(prefix, rest)| !rest.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn patch_operation(
