@@ -1,7 +1,11 @@
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use identity_proto::identity::v1::comparison::Operator::{self, Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, FilterList, Value, filter::Expression};
 use identity_proto::schema::ENTERPRISE_URN;
 use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::runtime::Runtime;
 
 use super::*;
 
@@ -57,6 +61,35 @@ fn check(filter: &Filter, sql: &str, expect: &[&str]) {
         format!("({sql})"),
         "what is pushed is what is shown"
     );
+    explain(&predicate);
+}
+
+/// PostgreSQL plans the statement: every name, operator and type in it is real.
+fn explain(predicate: &Predicate) {
+    static DATABASE: LazyLock<Mutex<(Runtime, PgConnection)>> = LazyLock::new(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let connection = runtime.block_on(async {
+            let migrate = async |url: &str| crate::migrate(&runtime::Secret::new(url)).await;
+            let url = local_stack::test::Postgres::shared().database("core", migrate).await;
+            let mut connection = PgConnection::connect(&url).await.unwrap();
+            let tenant = "SET portcullis.tenant_id = '00000000-0000-0000-0000-000000000001'";
+            connection.execute(tenant).await.unwrap();
+            connection
+        });
+        Mutex::new((runtime, connection))
+    });
+    let mut held = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (runtime, connection) = &mut *held;
+    let mut query = QueryBuilder::new("EXPLAIN SELECT u.user_id FROM users u WHERE u.tenant_id = ");
+    query.push_bind(uuid::Uuid::from_u128(1)).push(" AND ");
+    predicate.push(&mut query);
+    let plan = runtime
+        .block_on(query.build().fetch_all(connection))
+        .unwrap_or_else(|error| panic!("{predicate}: {error}"));
+    assert!(!plan.is_empty());
 }
 
 #[test]
