@@ -11,6 +11,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one call may take, as seen by the caller.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many calls may be taken back before they were looked at, until a connection is closed for it. When the clients of an
+/// edge hang up it takes calls back, and the calls of all others are on the same connection.
+const RESETS: usize = 10_000;
+
 /// A channel that connects when first used and again when it broke. Nagle's algorithm is off: it cost 86 ms a call.
 pub fn channel(url: &str) -> anyhow::Result<Channel> {
     Ok(Endpoint::from_shared(url.to_owned())?
@@ -29,6 +33,7 @@ pub fn server() -> Server {
         .timeout(Duration::from_secs(10))
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .max_concurrent_streams(Some(1_024))
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
 }
 
 /// Accepts connections from a bound listener.
