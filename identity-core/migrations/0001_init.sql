@@ -93,13 +93,13 @@ CREATE FUNCTION next_epoch(current bigint) RETURNS bigint LANGUAGE sql VOLATILE 
     SELECT greatest(current + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 $$;
 
--- The one place where a user's epoch moves. Deleted is final: a deleted user's row answers nothing.
+-- The one place where a user's state changes, and its epoch with it. Deleted is final: a deleted user's row answers nothing.
 CREATE FUNCTION move_user_access(of_tenant uuid, of_user uuid, new_state text) RETURNS bigint LANGUAGE sql VOLATILE AS $$
     INSERT INTO user_access AS access (tenant_id, user_id, epoch, state, changed_xid, changed_at)
     VALUES (of_tenant, of_user, next_epoch(NULL), new_state, pg_current_xact_id(), clock_timestamp())
     ON CONFLICT (tenant_id, user_id) DO UPDATE
         SET epoch = next_epoch(access.epoch), state = excluded.state,
-            changed_xid = excluded.changed_xid, changed_at = excluded.changed_at
+            changed_xid = excluded.changed_xid, changed_at = clock_timestamp() -- not before a lock was waited for
         WHERE access.state <> 'deleted'
     RETURNING epoch
 $$;
@@ -112,13 +112,13 @@ CREATE FUNCTION end_user_access(of_tenant uuid, of_user uuid) RETURNS bigint LAN
     RETURNING epoch
 $$;
 
--- The one place where a tenant's epoch moves.
+-- The one place where a tenant's state changes, and its epoch with it.
 CREATE FUNCTION move_tenant_access(of_tenant uuid, new_state text) RETURNS bigint LANGUAGE sql VOLATILE AS $$
     INSERT INTO tenant_access AS access (tenant_id, epoch, state, changed_xid, changed_at)
     VALUES (of_tenant, next_epoch(NULL), new_state, pg_current_xact_id(), clock_timestamp())
     ON CONFLICT (tenant_id) DO UPDATE
         SET epoch = next_epoch(access.epoch), state = excluded.state,
-            changed_xid = excluded.changed_xid, changed_at = excluded.changed_at
+            changed_xid = excluded.changed_xid, changed_at = clock_timestamp() -- not before a lock was waited for
         WHERE access.state <> 'deleted'
     RETURNING epoch
 $$;
