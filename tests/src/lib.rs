@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod fence_model;
 pub mod grpc;
+pub mod measure;
 pub mod processes;
 pub mod raw_http;
 pub mod replay;
