@@ -42,7 +42,7 @@ pub fn script(set: &str, statements: &[Statement], vary: &[Vary], extent: Extent
     for (number, statement) in statements.iter().enumerate() {
         if !statement.parameters.is_empty() {
             let text = with_values(number, statement, vary, &mut script.variables);
-            script.text += &format!("{text};\n");
+            script.text += &[&text, ";\n"].concat();
         } else if extent == Extent::AsSent {
             script.text += &in_one_round_trip(&statement.text);
         }
@@ -51,12 +51,8 @@ pub fn script(set: &str, statements: &[Statement], vary: &[Vary], extent: Extent
 }
 
 fn in_one_round_trip(text: &str) -> String {
-    let parts: Vec<&str> = text
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect();
-    let lines: String = parts.iter().map(|part| format!("{part};\n")).collect();
+    let parts: Vec<&str> = text.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let lines = parts.iter().flat_map(|part| [part, ";\n"]).collect::<String>();
     match parts.len() {
         0 | 1 => lines,
         _ => format!("\\startpipeline\n{lines}\\endpipeline\n"),
@@ -197,12 +193,7 @@ mod tests {
             ),
             &[],
             "SELECT :p0_1::uuid, :p0_2::boolean, NULL, :p0_4::text[], :p0_5::jsonb;\n",
-            &[
-                ("p0_5", "{\"a\": 1}"),
-                ("p0_4", "{}"),
-                ("p0_2", "t"),
-                ("p0_1", ID),
-            ],
+            &[("p0_5", "{\"a\": 1}"), ("p0_4", "{}"), ("p0_2", "t"), ("p0_1", ID)],
         );
     }
 
