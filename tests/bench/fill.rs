@@ -125,7 +125,8 @@ fn form(stage: &Stage, number: u64, id: &str) -> Result<String> {
         .sql
         .run(DATABASE, &format!("SELECT jsonb_build_object({tables})"))?;
     let mut rows: Value = serde_json::from_str(&text)?;
-    let mut masked = vec![(number.to_string(), "NUMBER"), (id.to_owned(), "ID")];
+    // The id first: there may be the number in it.
+    let mut masked = vec![(id.to_owned(), "ID"), (number.to_string(), "NUMBER")];
     if let Some(event) = rows["outbox"][0]["event_id"].as_str() {
         masked.push((event.to_owned(), "EVENT"));
     }
