@@ -14,6 +14,8 @@ const CREATED: u64 = 300_000_000_000;
 pub const TITLE: u64 = 400_000_000_000;
 /// Nobody has these numbers.
 pub const NOBODY: u64 = 500_000_000_000;
+/// How many numbers each of these kinds has.
+pub const EACH: u64 = 100_000_000_000;
 /// Users by which statements and forms are learnt.
 const MODEL: u64 = 900_000_000_000;
 

@@ -8,6 +8,7 @@ mod fill;
 mod http;
 mod limits;
 mod load;
+mod machine;
 mod operations;
 mod options;
 mod psql;
@@ -50,6 +51,7 @@ async fn main() -> Result<()> {
         }
     }
     if !options.json {
+        println!("{}\n", machine::described(&options)?);
         println!("{}", report::tables(&rows, options.markdown));
     }
     Ok(())

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use e2e::fence_model::rng::Rng;
 use e2e::measure::script::Vary;
 
-use crate::data::{self, Data, FIRST, ID, LIMIT, NOBODY, TITLE, user_name, write_document};
+use crate::data::{self, Data, EACH, FIRST, ID, LIMIT, NOBODY, TITLE, user_name, write_document};
 use crate::limits::Variation;
 
 /// Users on a page.
@@ -87,7 +87,7 @@ impl Operation {
             Operation::Create => Operation::create(data.create()),
             Operation::Get | Operation::ValidateSession => get(FIRST + rng.below(data.users)),
             Operation::FilterHit => filter(FIRST + rng.below(data.users), true),
-            Operation::FilterMiss => filter(NOBODY + rng.below(TITLE - LIMIT), false),
+            Operation::FilterMiss => filter(NOBODY + rng.below(EACH), false),
             Operation::PatchActive => {
                 let each = half / turn.connections;
                 let number = FIRST + half + turn.connection + turn.connections * (turn.count % each);
@@ -116,7 +116,7 @@ impl Operation {
             Operation::Get | Operation::ValidateSession => (get(number), random, vec![of_number(number)]),
             Operation::FilterHit => (filter(number, true), random, vec![of_number(number)]),
             Operation::FilterMiss => {
-                let set = format!("\\set n random({NOBODY}, {})\n", NOBODY + TITLE - LIMIT);
+                let set = format!("\\set n random({NOBODY}, {})\n", NOBODY + EACH - 1);
                 (filter(NOBODY, false), set, vec![of_number(NOBODY)])
             }
             Operation::PatchActive => {
@@ -139,7 +139,7 @@ impl Operation {
             }
             Operation::Put => {
                 let title = data.title();
-                let set = format!("{random}\\set title random({TITLE}, {})\n", NOBODY - 1);
+                let set = format!("{random}\\set title random({TITLE}, {})\n", TITLE + EACH - 1);
                 let vary = vec![
                     of_number(number),
                     Vary::Within(title.to_string(), ":title::text".to_owned()),

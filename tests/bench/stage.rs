@@ -33,6 +33,9 @@ log_rotation_size = 0
 ";
 const LOG: &str = "data/log/server.json";
 
+/// Before the number of the process whose data they are.
+const FOLDER: &str = "bench-";
+
 /// How long a setting takes to reach all backends, and a line to reach the log.
 const SETTLED: Duration = Duration::from_millis(300);
 
@@ -68,7 +71,8 @@ pub struct Target {
 impl Stage {
     /// Starts everything and makes a tenant.
     pub async fn set(place: Place) -> Result<Self> {
-        let folder = Path::new(place.scratch).join(format!("bench-{}", std::process::id()));
+        sweep(Path::new(place.scratch));
+        let folder = Path::new(place.scratch).join(format!("{FOLDER}{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let home = folder.join("postgres");
         Postgres::init(&home)?;
@@ -172,11 +176,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.stop_system();
-        // Ends what still runs in them.
-        for name in ["redis", "postgres"] {
-            let _ = local_stack::place::remove(&self.folder.join(name));
-        }
-        let _ = fs::remove_dir_all(&self.folder);
+        remove(&self.folder);
     }
 }
 
@@ -195,6 +195,25 @@ impl Tenant {
         let token = grpc.credentials().create_token(request).await?.into_inner().secret;
         Ok(Tenant { id: tenant.id, token })
     }
+}
+
+/// Removes what a killed benchmark left.
+fn sweep(scratch: &Path) {
+    for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse().ok());
+        if owner.is_some_and(|pid| !e2e::processes::runs(pid)) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Ends what still runs in the servers' folders, too.
+fn remove(folder: &Path) {
+    for name in ["redis", "postgres"] {
+        let _ = local_stack::place::remove(&folder.join(name));
+    }
+    let _ = fs::remove_dir_all(folder);
 }
 
 fn start(place: Place, postgres: &mut Postgres, redis: &Redis) -> System {
