@@ -4,9 +4,9 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::data::{Data, FIRST, ID, Session, id};
+use crate::data::{Data, FIRST, ID, NOBODY, Session, id};
 use crate::load;
-use crate::operations::Operation;
+use crate::requests;
 use crate::stage::{DATABASE, Stage};
 
 /// Their users stay active: PATCH turns those of the upper half.
@@ -30,6 +30,7 @@ pub async fn grow(stage: &mut Stage, data: &mut Data, users: u64) -> Result<()> 
     let (other, other_id) = create(stage, data).await?;
     stage.stop_system();
     let tenant = stage.tenant.id.clone();
+    stage.sql.run(DATABASE, &without_created(&tenant, &model_id))?;
     let (from, to) = (FIRST + data.users, FIRST + users - 1);
     stage
         .sql
@@ -53,7 +54,7 @@ pub async fn grow(stage: &mut Stage, data: &mut Data, users: u64) -> Result<()> 
 /// A user of the system's own making: number and id.
 async fn create(stage: &Stage, data: &Data) -> Result<(u64, String)> {
     let number = data.model();
-    let request = Operation::create(number);
+    let request = requests::create(number);
     let body = load::once(&stage.target(), &request).await?;
     Ok((number, id_in(&body)?))
 }
@@ -99,6 +100,16 @@ fn of_model(tenant: &str, model: u64, model_id: &str, from: u64, to: u64) -> Str
         WHERE tenant_id = '{tenant}' AND model.user_id = '{model_id}';
         COMMIT;"
     )
+}
+
+/// Users that rounds created: ids in the order of time are higher than all that have a number.
+fn without_created(tenant: &str, before: &str) -> String {
+    let of = |table: &str| {
+        format!(
+            "DELETE FROM {table} WHERE tenant_id = '{tenant}' AND user_id > '{ID}{NOBODY}' AND user_id < '{before}';"
+        )
+    };
+    ["user_value", "users", "user_access", "outbox"].map(of).concat()
 }
 
 /// Those that rounds of PATCH left inactive.

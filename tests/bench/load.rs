@@ -14,7 +14,8 @@ use identity_proto::session::v1::session_service_client::SessionServiceClient;
 
 use crate::data::Data;
 use crate::http::Connection;
-use crate::operations::{Expected, Operation, Request, Turn};
+use crate::operations::{Operation, Turn};
+use crate::requests::{Expected, Request};
 use crate::stage::Target;
 
 /// What came of a round.

@@ -13,7 +13,9 @@ mod operations;
 mod options;
 mod psql;
 mod report;
+mod requests;
 mod stage;
+mod statements;
 
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use clap::Parser;
 use e2e::system::Place;
 
 use crate::data::Data;
-use crate::limits::{Limit, forget_statements, top_statements};
+use crate::limits::Limit;
 use crate::load::Load;
 use crate::operations::Operation;
 use crate::options::Options;
@@ -69,7 +71,7 @@ async fn measure(
     if options.scripts {
         eprintln!("{}", limit.text());
     }
-    forget_statements(stage)?;
+    statements::forget(stage)?;
     let mut rows = Vec::new();
     for connections in options.connections() {
         eprintln!("{users} users: {} at {connections} connections", operation.name());
@@ -80,7 +82,7 @@ async fn measure(
         rows.push(row);
     }
     if options.statements {
-        eprintln!("{}", top_statements(stage)?);
+        eprintln!("{}", statements::top(stage)?);
     }
     Ok(rows)
 }

@@ -1,27 +1,23 @@
-//! What is asked of the system, and what its answer must say.
-
-use std::fmt::Write;
+//! What is asked of the system, of which users, and how the statements of one request differ from those of another.
 
 use clap::ValueEnum;
 use e2e::fence_model::rng::Rng;
 use e2e::measure::script::Vary;
 
-use crate::data::{self, Data, EACH, FIRST, ID, LIMIT, NOBODY, TITLE, user_name, write_document};
+use crate::data::{Data, EACH, FIRST, ID, LIMIT, NOBODY, TITLE};
 use crate::limits::Variation;
-
-/// Users on a page.
-pub const PAGE: u64 = 100;
+use crate::requests::{PAGE, Request, create, filter, get, page, patch, put};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Operation {
-    Create,
     Get,
     FilterHit,
     FilterMiss,
-    PatchActive,
-    Put,
     Page,
     ValidateSession,
+    PatchActive,
+    Put,
+    Create,
 }
 
 /// Whose turn it is, and what for.
@@ -34,35 +30,17 @@ pub struct Turn<'a> {
     pub count: u64,
 }
 
-/// What the right answer is.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    pub status: u16,
-    /// All of these are in the body.
-    pub contains: Vec<String>,
-    /// So many users are in the body.
-    pub users: Option<usize>,
-}
-
-/// A request without what all requests have.
-pub struct Request {
-    pub method: &'static str,
-    /// Below the SCIM base.
-    pub path: String,
-    pub body: String,
-    pub expected: Expected,
-}
-
 impl Operation {
+    /// Those that change nothing first, and the one that adds users last.
     pub const ALL: [Operation; 8] = [
-        Operation::Create,
         Operation::Get,
         Operation::FilterHit,
         Operation::FilterMiss,
-        Operation::PatchActive,
-        Operation::Put,
         Operation::Page,
         Operation::ValidateSession,
+        Operation::PatchActive,
+        Operation::Put,
+        Operation::Create,
     ];
 
     pub fn name(self) -> &'static str {
@@ -84,7 +62,7 @@ impl Operation {
         let Turn { data, rng, .. } = turn;
         let half = data.users / 2;
         match self {
-            Operation::Create => Operation::create(data.create()),
+            Operation::Create => create(data.create()),
             Operation::Get | Operation::ValidateSession => get(FIRST + rng.below(data.users)),
             Operation::FilterHit => filter(FIRST + rng.below(data.users), true),
             Operation::FilterMiss => filter(NOBODY + rng.below(EACH), false),
@@ -111,7 +89,7 @@ impl Operation {
             Operation::Create => {
                 let number = data.model();
                 let set = format!("\\set i :i + 1\n\\set n {LIMIT} + :client_id * 1000000000 + :start + :i\n");
-                (Operation::create(number), set, vec![of_number(number)])
+                (create(number), set, vec![of_number(number)])
             }
             Operation::Get | Operation::ValidateSession => (get(number), random, vec![of_number(number)]),
             Operation::FilterHit => (filter(number, true), random, vec![of_number(number)]),
@@ -154,117 +132,10 @@ impl Operation {
         (request, Variation { set, vary })
     }
 
-    /// Creates the user of this number.
-    pub fn create(number: u64) -> Request {
-        let says = vec![
-            format!("\"userName\":\"{}\"", user_name(number)),
-            "\"id\":\"".to_owned(),
-        ];
-        let mut request = Request::new("POST", "/Users".to_owned(), 201, says);
-        write_document(number, number, &mut request.body);
-        request
-    }
-
     /// The statements that a created user's id is part of vary in it too.
     pub fn with_created_id(id: &str, variation: &mut Variation) {
         variation
             .vary
             .push(Vary::Within(id.to_owned(), format!("'{ID}' || :n::text")));
     }
-}
-
-impl Request {
-    fn new(method: &'static str, path: String, status: u16, contains: Vec<String>) -> Self {
-        Request {
-            method,
-            path,
-            body: String::new(),
-            expected: Expected {
-                status,
-                contains,
-                users: None,
-            },
-        }
-    }
-
-    /// The whole request. `head` are the lines that all have.
-    pub fn write(&self, base: &str, head: &str, into: &mut String) {
-        into.clear();
-        let (method, path, body) = (self.method, &self.path, &self.body);
-        let length = body.len();
-        let written = if length == 0 {
-            write!(into, "{method} {base}{path} HTTP/1.1\r\n{head}\r\n")
-        } else {
-            write!(
-                into,
-                "{method} {base}{path} HTTP/1.1\r\n{head}content-type: application/scim+json\r\ncontent-length: {length}\r\n\r\n{body}"
-            )
-        };
-        written.expect("a string can be written to");
-    }
-}
-
-impl Expected {
-    pub fn is_met_by(&self, status: u16, body: &str) -> bool {
-        status == self.status
-            && self.contains.iter().all(|text| body.contains(text.as_str()))
-            && self
-                .users
-                .is_none_or(|users| body.matches("\"userName\"").count() == users)
-    }
-}
-
-fn get(number: u64) -> Request {
-    let says = vec![
-        format!("\"id\":\"{}\"", data::id(number)),
-        format!("\"userName\":\"{}\"", user_name(number)),
-    ];
-    Request::new("GET", format!("/Users/{}", data::id(number)), 200, says)
-}
-
-fn filter(number: u64, hit: bool) -> Request {
-    let path = format!("/Users?filter=userName%20eq%20%22{}%22", user_name(number));
-    let says = if hit {
-        vec![
-            "\"totalResults\":1".to_owned(),
-            format!("\"id\":\"{}\"", data::id(number)),
-        ]
-    } else {
-        vec!["\"totalResults\":0".to_owned()]
-    };
-    Request::new("GET", path, 200, says)
-}
-
-fn patch(number: u64, active: bool) -> Request {
-    let says = vec![
-        format!("\"id\":\"{}\"", data::id(number)),
-        format!("\"active\":{active}"),
-    ];
-    let mut request = Request::new("PATCH", format!("/Users/{}", data::id(number)), 200, says);
-    request.body = format!(
-        r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{{"op":"replace","path":"active","value":{active}}}]}}"#
-    );
-    request
-}
-
-fn put(number: u64, title: u64) -> Request {
-    let says = vec![
-        format!("\"id\":\"{}\"", data::id(number)),
-        format!("\"title\":\"Engineer {title}\""),
-    ];
-    let mut request = Request::new("PUT", format!("/Users/{}", data::id(number)), 200, says);
-    write_document(number, title, &mut request.body);
-    request
-}
-
-/// Users are listed in the order of their ids, which is that of their numbers.
-fn page(skip: u64) -> Request {
-    let path = format!("/Users?startIndex={}&count={PAGE}", skip + 1);
-    let says = vec![
-        format!("\"id\":\"{}\"", data::id(FIRST + skip)),
-        format!("\"id\":\"{}\"", data::id(FIRST + skip + PAGE - 1)),
-    ];
-    let mut request = Request::new("GET", path, 200, says);
-    request.expected.users = Some(usize::try_from(PAGE).expect("a page fits"));
-    request
 }

@@ -10,7 +10,7 @@ use crate::operations::Operation;
 pub struct Options {
     /// Only these operations
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub only: Vec<Operation>,
+    only: Vec<Operation>,
     /// How many connections at a time [default: 1,16,64; with --growth and --quick: 16]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: Vec<u32>,
@@ -48,11 +48,10 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn operations(&self) -> Vec<Operation> {
-        match self.only.as_slice() {
-            [] => Operation::ALL.to_vec(),
-            only => only.to_vec(),
-        }
+    /// In the order in which they disturb each other least.
+    pub fn operations(&self) -> impl Iterator<Item = Operation> {
+        let all = Operation::ALL.into_iter();
+        all.filter(|operation| self.only.is_empty() || self.only.contains(operation))
     }
 
     pub fn connections(&self) -> Vec<u32> {
