@@ -8,6 +8,7 @@ mod invariants;
 mod properties;
 mod rfc;
 mod sessions;
+mod telemetry;
 mod traces;
 mod walk;
 
