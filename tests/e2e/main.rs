@@ -8,6 +8,7 @@ mod invariants;
 mod properties;
 mod rfc;
 mod sessions;
+mod threat_model;
 mod traces;
 mod walk;
 
