@@ -9,6 +9,7 @@ mod properties;
 mod rfc;
 mod sessions;
 mod telemetry;
+mod threat_model;
 mod traces;
 mod walk;
 
