@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::secrets;
 use crate::{dev, serve};
 
-const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve` finds the running system by \
+const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve` and `secrets` finds the running system by \
     --data-dir, or by PORTCULLIS_CORE_URL, PORTCULLIS_SESSION_URL and PORTCULLIS_SERVICE_KEY, which win. Exit codes: \
     0 done, 1 refused, 2 wrong usage, 3 the system cannot be reached.";
 
@@ -36,6 +37,8 @@ pub enum Command {
     Dev(dev::Options),
     /// Run one service, configured by its environment
     Serve(serve::Serve),
+    /// Make the secrets that a system of containers shares, a folder for each container; what is there stays
+    Secrets(secrets::Options),
     /// What administrators do with a running system.
     #[command(flatten)]
     Admin(Admin),

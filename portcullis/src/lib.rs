@@ -52,6 +52,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match command {
             Command::Dev(options) => dev::run(&data_dir, options, output).await,
             Command::Serve(serve) => serve::run(serve).await,
+            Command::Secrets(options) => commands::secrets::run(&options, output),
             Command::Admin(command) => {
                 let system = System::find(&data_dir)?;
                 commands::run(command, &system, output)
