@@ -196,7 +196,7 @@ mod tests {
         assert!(scratch.fill().values().all(|state| *state == State::Kept));
         assert_eq!(texts(), before);
 
-        let of = |name| scratch.read(name);
+        let of = |name: &str| scratch.read(name);
         let password = of("postgres/password");
         assert_ne!(password, of("postgres/superuser-password"));
         assert_eq!(
