@@ -39,6 +39,11 @@ pub enum Command {
     Serve(serve::Serve),
     /// Make the secrets that a system of containers shares, a folder for each container; what is there stays
     Secrets(secrets::Options),
+    /// Ask a URL whether a process is healthy, as containers and scripts do: 0 when it answers 200
+    Health {
+        /// Such as http://127.0.0.1:9090/readyz, of a service's admin listener
+        url: String,
+    },
     /// What administrators do with a running system.
     #[command(flatten)]
     Admin(Admin),

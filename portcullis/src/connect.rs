@@ -25,6 +25,9 @@ const SESSION_URL: &str = "PORTCULLIS_SESSION_URL";
 const SERVICE_KEY: &str = "PORTCULLIS_SERVICE_KEY";
 const SERVICE_KEY_FILE: &str = "PORTCULLIS_SERVICE_KEY_FILE";
 
+/// The variables that say where the running system is.
+pub(crate) const SETTINGS: [&str; 4] = [CORE_URL, SESSION_URL, SERVICE_KEY, SERVICE_KEY_FILE];
+
 /// The running system as the administrator's commands see it.
 pub(crate) struct System {
     core_url: String,

@@ -10,7 +10,9 @@ pub mod serve;
 
 mod commands;
 mod connect;
+mod health;
 mod output;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Dev(options) => dev::run(&data_dir, options, output).await,
             Command::Serve(serve) => serve::run(serve).await,
             Command::Secrets(options) => commands::secrets::run(&options, output),
+            Command::Health { url } => health::run(&url, output).await,
             Command::Admin(command) => {
                 let system = System::find(&data_dir)?;
                 commands::run(command, &system, output)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -25,6 +26,16 @@ pub fn channel(url: &str) -> anyhow::Result<Channel> {
         .keep_alive_timeout(Duration::from_secs(2))
         .keep_alive_while_idle(true)
         .connect_lazy())
+}
+
+/// Fails unless `text`, the value of `setting`, is a URL at which gRPC may be served.
+pub fn check_urls(setting: &str, text: &str) -> anyhow::Result<()> {
+    let uri: http::Uri = text.parse().with_context(|| format!("{setting} is no URL: {text:?}"))?;
+    anyhow::ensure!(
+        uri.scheme_str() == Some("http") && uri.host().is_some(),
+        "{setting} must begin with http:// and a host, not {text:?}"
+    );
+    Ok(())
 }
 
 /// A server builder with the limits that all services share.
