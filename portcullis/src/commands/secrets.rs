@@ -159,6 +159,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::settings;
 
     struct Scratch(Options);
 
@@ -239,6 +240,37 @@ mod tests {
         assert_eq!(scratch.read("core/database-url"), "postgres://me:mine@elsewhere/db");
         assert_eq!(scratch.read("core/service-keys"), keys);
         assert_eq!(scratch.read("core/redis-url"), scratch.read("sessions/redis-url"));
+    }
+
+    /// Bringing the containers up takes a machine with Docker; that the names agree is seen without.
+    #[test]
+    fn the_compose_file_names_secrets_and_settings_that_exist() {
+        let made = Scratch::new("compose").fill();
+        let compose = include_str!("../../../docker-compose.yml");
+        let name = |text: &str| -> String {
+            let is_part = |c: &char| c.is_alphanumeric() || "-_".contains(*c);
+            text.chars().take_while(is_part).collect()
+        };
+        let mut mounted = Vec::new();
+        for container in compose.replace("\n    ", "\t").split('\n') {
+            let Some((before, _)) = container.split_once(":/run/secrets:ro") else {
+                continue;
+            };
+            let folder = before.rsplit_once("secrets-").unwrap().1.to_owned();
+            for file in container.split("/run/secrets/").skip(1).map(name) {
+                assert!(
+                    made.contains_key(format!("{folder}/{file}").as_str()),
+                    "{folder}/{file}"
+                );
+            }
+            mounted.push(folder);
+        }
+        mounted.sort_unstable();
+        assert_eq!(mounted, ["core", "edge", "operator", "postgres", "redis", "sessions"]);
+
+        let settings = compose.split(settings::PREFIX).skip(1);
+        let settings = settings.map(|rest| settings::PREFIX.to_owned() + &name(rest));
+        assert_eq!(settings::unknown(settings), Vec::<String>::new());
     }
 
     #[test]
