@@ -184,9 +184,13 @@ async fn metrics_count_what_happened() {
             .then_some(())
     })
     .await;
-    let now = scrape().await;
-    let state = ["lane=\"tenants\"", "state=\"idle\""];
-    assert!(value(&now, "portcullis_database_connections", &state) > 0.0, "{now}");
+    // Looked at every few seconds.
+    let now = eventually("an idle connection", async || {
+        let now = scrape().await;
+        let state = ["lane=\"tenants\"", "state=\"idle\""];
+        (value(&now, "portcullis_database_connections", &state) > 0.0).then_some(now)
+    });
+    let now = now.await;
     assert!(value(&now, "portcullis_access_linked", &[]) > 0.0, "{now}");
     assert!(value(&now, "portcullis_generations_total", &[]) > 0.0, "{now}");
     assert!(value(&now, "portcullis_lease_age_seconds", &[]) < 3.0, "{now}");
