@@ -9,6 +9,7 @@ pub mod filter;
 mod grpc;
 mod health;
 pub mod keys;
+mod metrics;
 mod outbox;
 pub mod page;
 pub mod patch;
@@ -21,6 +22,7 @@ pub mod validate;
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::observe::Observe;
 use runtime::{Health, Secret, Shutdown};
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
@@ -69,10 +71,13 @@ pub async fn serve(
         "database health",
         health::keep(health, settings.database.url, store.system()),
     );
+    metrics::describe();
+    shutdown.spawn_endless("metrics", metrics::sample(store.clone(), store.relay()));
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
     let server = runtime::grpc::server()
+        .layer(Observe::new(&identity_proto::METHODS))
         .layer(auth)
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());

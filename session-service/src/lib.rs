@@ -6,6 +6,7 @@ mod core_client;
 mod error;
 mod grpc;
 mod health;
+mod metrics;
 mod prune;
 mod redis_link;
 mod sessions;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use identity_proto::session::v1::session_service_server::SessionServiceServer;
+use runtime::observe::Observe;
 use runtime::service_auth::WithServiceKey;
 use runtime::{Health, Shutdown};
 use tokio::net::TcpListener;
@@ -37,6 +39,7 @@ pub async fn serve(
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let client = settings.redis;
     let link = |timeout| RedisLink::new(client.clone(), timeout).context("REDIS_URL cannot be used");
     let (redis, background) = (link(redis_link::CALLER)?, link(redis_link::BACKGROUND)?);
@@ -67,6 +70,7 @@ pub async fn serve(
 
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
+        .layer(Observe::new(&identity_proto::METHODS))
         .add_service(health.over_grpc(&[SERVICE], &shutdown))
         .add_service(InterceptedService::new(reflection, known))
         .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))

@@ -8,6 +8,8 @@ mod invariants;
 mod properties;
 mod rfc;
 mod sessions;
+mod telemetry;
+mod threat_model;
 mod traces;
 mod walk;
 

@@ -6,6 +6,7 @@
 //! that runs already.
 
 pub mod cli;
+pub mod collector;
 pub mod fence_model;
 pub mod grpc;
 pub mod measure;
