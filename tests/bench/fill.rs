@@ -13,7 +13,7 @@ use crate::stage::{DATABASE, Stage};
 const SESSIONS: u64 = 500;
 
 /// What differs from row to row, whoever writes it.
-const OF_THE_ROW: [&str; 8] = [
+const OF_THE_ROW: [&str; 10] = [
     "created_at",
     "last_modified_at",
     "changed_at",
@@ -22,6 +22,8 @@ const OF_THE_ROW: [&str; 8] = [
     "event_id",
     "outbox_id",
     "bucket",
+    "request_id",
+    "trace_parent",
 ];
 
 /// Brings the tenant to this number of users, all of them active, and copies the database.
@@ -89,8 +91,8 @@ fn of_model(tenant: &str, model: u64, model_id: &str, from: u64, to: u64) -> Str
         FROM user_access model, one
         WHERE tenant_id = '{tenant}' AND model.user_id = '{model_id}';
 
-        INSERT INTO outbox (tenant_id, event_id, kind, user_id, body, bucket)
-        SELECT tenant_id, one.event_id, kind, one.user_id,
+        INSERT INTO outbox (tenant_id, event_id, kind, user_id, request_id, trace_parent, body, bucket)
+        SELECT tenant_id, one.event_id, kind, one.user_id, request_id, trace_parent,
                decode(replace(replace(replace(encode(body, 'hex'),
                    encode('{model}', 'hex'), encode(one.number::bytea, 'hex')),
                    encode('{model_id}', 'hex'), encode(one.user_id::text::bytea, 'hex')),
@@ -149,7 +151,11 @@ fn form(stage: &Stage, number: u64, id: &str) -> Result<String> {
         .flatten()
         .filter_map(Value::as_object_mut)
     {
-        row.retain(|column, _| !OF_THE_ROW.contains(&column.as_str()));
+        for column in OF_THE_ROW {
+            if let Some(value) = row.get_mut(column).filter(|value| !value.is_null()) {
+                *value = "of the row".into();
+            }
+        }
     }
     let mut text = rows.to_string();
     for (value, name) in masked {
