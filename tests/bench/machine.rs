@@ -12,8 +12,9 @@ use crate::options::Options;
 pub fn described(options: &Options) -> Result<String> {
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processors".to_owned());
     let memory = field("/proc/meminfo", "MemTotal").and_then(|size| size.split(' ').next()?.parse::<u64>().ok());
+    let build = if cfg!(debug_assertions) { "; A DEBUG BUILD" } else { "" };
     Ok(format!(
-        "{} × {model}, {} GiB of memory; PostgreSQL {}, Redis {}; medians of {} rounds of {} s",
+        "{} × {model}, {} GiB of memory; PostgreSQL {}, Redis {}; medians of {} rounds of {} s{build}",
         available_parallelism()?,
         memory.unwrap_or_default() >> 20,
         programs::postgres()?.version,

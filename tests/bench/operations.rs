@@ -79,7 +79,8 @@ impl Operation {
     /// The request by which the statements are learnt, and how they differ from those for other users. For CREATE the id
     /// is yet to be known.
     pub fn model(self, data: &Data) -> (Request, Variation) {
-        let number = FIRST + 613;
+        // In the lower half, whose users stay active.
+        let number = FIRST + 113;
         let random = format!(
             "\\set n random({FIRST}, {})\n",
             FIRST + data.users / if self == Operation::Put { 2 } else { 1 } - 1
