@@ -9,6 +9,7 @@ pub mod filter;
 mod grpc;
 mod health;
 pub mod keys;
+mod migrate;
 mod outbox;
 pub mod page;
 pub mod patch;
@@ -21,34 +22,18 @@ pub mod validate;
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::{Secret, Shutdown};
-use sqlx::postgres::PgPoolOptions;
+use runtime::Shutdown;
 use tokio::net::TcpListener;
 
 pub use config::Config;
 pub use error::Error;
+pub use migrate::migrate;
 
 use access::{Access, Wake};
 use credentials::Authenticator;
 use grpc::{Auth, Core};
 use page::PageTokens;
 use store::Store;
-
-/// How long one attempt to reach the database at the start may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Brings the database to the schema of this version. Safe to run from several processes at once.
-pub async fn migrate(database_url: &Secret) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect(database_url.expose())
-        .await
-        .context("cannot connect to PostgreSQL")?;
-    let migrated = sqlx::migrate!().run(&pool).await;
-    pool.close().await;
-    migrated.context("the migrations failed")
-}
 
 /// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
 pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
@@ -72,7 +57,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
     let server = runtime::grpc::server()
         .layer(auth)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());
     shutdown.serve(server).await?;
     // A connection that was cut off silently would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -42,6 +43,10 @@ struct Process<C: Args> {
     /// How log lines look
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// How long requests are still accepted after the signal to stop, in milliseconds: the time that load balancers need to
+    /// learn from the readiness that this process is leaving
+    #[arg(long, env = "STOP_DELAY_MS", default_value_t = 0)]
+    stop_delay_ms: u64,
     #[command(flatten)]
     config: C,
 }
@@ -83,7 +88,7 @@ async fn run_one<C: Args>(
 ) -> Result<(), Failure> {
     telemetry::init(process.log_format);
     follow_parent()?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(Duration::from_millis(process.stop_delay_ms))?;
     let listener = bind(process.listen).map_err(|error| Failure::usage(format!("{error:#}")))?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "bound");

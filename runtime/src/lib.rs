@@ -2,6 +2,7 @@
 //! stops, and the keys by which services know each other.
 
 pub mod grpc;
+pub mod listen;
 pub mod secret;
 pub mod service_auth;
 pub mod shutdown;

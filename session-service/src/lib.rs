@@ -97,7 +97,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) ->
         .add_service(health)
         .add_service(InterceptedService::new(reflection, known))
         .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());
     shutdown.serve(server).await?;
     Ok(())
 }

@@ -9,5 +9,6 @@ mod harness;
 mod lists;
 mod tenants;
 mod tokens;
+mod upgrades;
 mod users;
 mod writes;
