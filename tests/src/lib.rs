@@ -6,6 +6,7 @@
 //! that runs already.
 
 pub mod cli;
+pub mod cluster;
 pub mod fence_model;
 pub mod grpc;
 pub mod processes;
@@ -15,5 +16,6 @@ pub mod scim;
 pub mod system;
 pub mod tenant;
 
+pub use cluster::Cluster;
 pub use system::System;
 pub use tenant::Tenant;
