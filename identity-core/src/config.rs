@@ -17,42 +17,42 @@ const MIN_LOGIN_KEY: usize = 32;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
     /// PostgreSQL, as postgres://user:password@host/database
-    #[arg(long, env, hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
     /// A file that holds the PostgreSQL URL
-    #[arg(long, env)]
+    #[arg(long, env = "DATABASE_URL_FILE")]
     pub database_url_file: Option<PathBuf>,
     /// Redis, as redis://:password@host
-    #[arg(long, env, hide_env_values = true)]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     /// A file that holds the Redis URL
-    #[arg(long, env)]
+    #[arg(long, env = "REDIS_URL_FILE")]
     pub redis_url_file: Option<PathBuf>,
     /// Keys of the services that may call, as name:role:key[:tenant+tenant…], separated by commas; roles are edge,
     /// sessions, platform, admin
-    #[arg(long, env, hide_env_values = true)]
+    #[arg(long, env = "PORTCULLIS_SERVICE_KEYS", hide_env_values = true)]
     pub service_keys: Option<Secret>,
     /// A file that holds the service keys
-    #[arg(long, env)]
+    #[arg(long, env = "PORTCULLIS_SERVICE_KEYS_FILE")]
     pub service_keys_file: Option<PathBuf>,
     /// Signs login tokens and page tokens: at least 32 random characters, the same in every identity-core
-    #[arg(long, env, hide_env_values = true)]
+    #[arg(long, env = "PORTCULLIS_LOGIN_KEY", hide_env_values = true)]
     pub login_key: Option<Secret>,
     /// A file that holds the login key
-    #[arg(long, env)]
+    #[arg(long, env = "PORTCULLIS_LOGIN_KEY_FILE")]
     pub login_key_file: Option<PathBuf>,
     /// Connections to PostgreSQL for what tenants ask, of which one tenant may use half. Kept apart from them are half as
     /// many for logins, validations and ends of access, half as many for credentials and tenants, and four for the relay:
     /// 36 in all where nothing is set, so allow twice as many plus four for each identity-core in max_connections
-    #[arg(long, env, default_value_t = 16)]
+    #[arg(long, env = "PORTCULLIS_DATABASE_POOL_SIZE", default_value_t = 16)]
     pub database_pool_size: u32,
     /// How long one SQL statement may run, in milliseconds
-    #[arg(long, env, default_value_t = 4_000)]
+    #[arg(long, env = "PORTCULLIS_STATEMENT_TIMEOUT_MS", default_value_t = 4_000)]
     pub statement_timeout_ms: u64,
 }
 
-/// The settings, read and checked.
-pub(crate) struct Settings {
+/// The settings, read whole and checked before anything starts.
+pub struct Settings {
     pub(crate) database: store::Options,
     pub(crate) redis_url: Secret,
     pub(crate) service_keys: ServiceKeys,
@@ -61,20 +61,20 @@ pub(crate) struct Settings {
 
 impl Config {
     /// Fails with the name of the first setting that is missing or wrong.
-    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+    pub fn settings(self) -> anyhow::Result<Settings> {
         let secret = |name, value: &Option<Secret>, file: &Option<PathBuf>| {
             Secret::from_setting(name, value.as_ref(), file.as_deref())
         };
-        let keys = secret("SERVICE_KEYS", &self.service_keys, &self.service_keys_file)?;
-        let login_key = secret("LOGIN_KEY", &self.login_key, &self.login_key_file)?;
+        let keys = secret("PORTCULLIS_SERVICE_KEYS", &self.service_keys, &self.service_keys_file)?;
+        let login_key = secret("PORTCULLIS_LOGIN_KEY", &self.login_key, &self.login_key_file)?;
         ensure!(
             login_key.expose().len() >= MIN_LOGIN_KEY,
-            "LOGIN_KEY is shorter than {MIN_LOGIN_KEY} characters"
+            "PORTCULLIS_LOGIN_KEY is shorter than {MIN_LOGIN_KEY} characters"
         );
-        ensure!(self.database_pool_size > 0, "DATABASE_POOL_SIZE is 0");
+        ensure!(self.database_pool_size > 0, "PORTCULLIS_DATABASE_POOL_SIZE is 0");
         ensure!(
             self.statement_timeout_ms > 0,
-            "STATEMENT_TIMEOUT_MS is 0, which would mean for ever"
+            "PORTCULLIS_STATEMENT_TIMEOUT_MS is 0, which would mean for ever"
         );
         Ok(Settings {
             database: store::Options {
@@ -83,7 +83,7 @@ impl Config {
                 statement_timeout: Duration::from_millis(self.statement_timeout_ms),
             },
             redis_url: secret("REDIS_URL", &self.redis_url, &self.redis_url_file)?,
-            service_keys: ServiceKeys::parse("SERVICE_KEYS", &keys, &ROLES)?,
+            service_keys: ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &keys, &ROLES)?,
             login_key,
         })
     }
@@ -121,14 +121,20 @@ mod tests {
         check(|config| config.redis_url = None, "REDIS_URL is not set");
         check(
             |config| config.service_keys = Some("a:nobody:0123456789abcdef".into()),
-            "SERVICE_KEYS is wrong",
+            "PORTCULLIS_SERVICE_KEYS is wrong",
         );
-        check(|config| config.login_key = Some("short".into()), "LOGIN_KEY is shorter");
+        check(
+            |config| config.login_key = Some("short".into()),
+            "PORTCULLIS_LOGIN_KEY is shorter",
+        );
         check(
             |config| config.login_key_file = Some("x".into()),
-            "LOGIN_KEY and LOGIN_KEY_FILE",
+            "PORTCULLIS_LOGIN_KEY and PORTCULLIS_LOGIN_KEY_FILE",
         );
-        check(|config| config.database_pool_size = 0, "DATABASE_POOL_SIZE");
-        check(|config| config.statement_timeout_ms = 0, "STATEMENT_TIMEOUT_MS");
+        check(|config| config.database_pool_size = 0, "PORTCULLIS_DATABASE_POOL_SIZE");
+        check(
+            |config| config.statement_timeout_ms = 0,
+            "PORTCULLIS_STATEMENT_TIMEOUT_MS",
+        );
     }
 }

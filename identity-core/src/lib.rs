@@ -22,10 +22,10 @@ pub mod validate;
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::Shutdown;
+use runtime::{Health, Shutdown};
 use tokio::net::TcpListener;
 
-pub use config::Config;
+pub use config::{Config, Settings};
 pub use error::Error;
 pub use migrate::migrate;
 
@@ -36,20 +36,23 @@ use page::PageTokens;
 use store::Store;
 
 /// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
-pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
-    let settings = config.settings()?;
+pub async fn serve(
+    settings: Settings,
+    listener: TcpListener,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let store = Store::new(&settings.database).context("DATABASE_URL is not a PostgreSQL URL")?;
     let wake = Wake::default();
     let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
     let access = Access::start(redis, &store, wake.clone(), settings.login_key.clone(), &shutdown);
     let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
-    let reporter = health::reporter().await;
-    let routes = grpc::routes(&core, reporter.clone())?;
+    let routes = grpc::routes(&core, health.over_grpc(&[], &shutdown))?;
 
-    shutdown.spawn(
-        "health",
-        health::keep(reporter, settings.database.url, store.system(), shutdown.clone()),
+    shutdown.spawn_endless(
+        "database health",
+        health::keep(health, settings.database.url, store.system()),
     );
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 

@@ -36,6 +36,11 @@ pub enum Command {
     Dev(dev::Options),
     /// Run one service, configured by its environment
     Serve(serve::Serve),
+    /// Ask a URL whether a process is healthy, as containers and scripts do: 0 when it answers 200
+    Health {
+        /// Such as http://127.0.0.1:9090/readyz, of a service's admin listener
+        url: String,
+    },
     /// What administrators do with a running system.
     #[command(flatten)]
     Admin(Admin),

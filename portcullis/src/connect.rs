@@ -24,6 +24,9 @@ const CORE_URL: &str = "PORTCULLIS_CORE_URL";
 const SESSION_URL: &str = "PORTCULLIS_SESSION_URL";
 const SERVICE_KEY: &str = "PORTCULLIS_SERVICE_KEY";
 
+/// The variables that say where the running system is.
+pub(crate) const SETTINGS: [&str; 3] = [CORE_URL, SESSION_URL, SERVICE_KEY];
+
 /// The running system as the administrator's commands see it.
 pub(crate) struct System {
     core_url: String,
@@ -35,7 +38,7 @@ pub(crate) struct System {
 impl System {
     /// By the environment where it says so, else by what `dev` wrote into `data_dir`. To be called in a tokio runtime.
     pub fn find(data_dir: &Path) -> Result<Self, Failure> {
-        let [core_url, session_url, key] = [CORE_URL, SESSION_URL, SERVICE_KEY].map(setting);
+        let [core_url, session_url, key] = SETTINGS.map(setting);
         let described = match (&core_url, &session_url, &key) {
             (Some(_), Some(_), Some(_)) => None,
             _ => description(data_dir)?,

@@ -10,7 +10,9 @@ pub mod serve;
 
 mod commands;
 mod connect;
+mod health;
 mod output;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match command {
             Command::Dev(options) => dev::run(&data_dir, options, output).await,
             Command::Serve(serve) => serve::run(serve).await,
+            Command::Health { url } => health::run(&url, output).await,
             Command::Admin(command) => {
                 let system = System::find(&data_dir)?;
                 commands::run(command, &system, output)

@@ -1,4 +1,5 @@
-//! One service as a process of its own: logs, signals, a socket, and then its `serve`.
+//! One service as a process of its own: settings, telemetry, signals, sockets, and then its `serve`. The settings are read
+//! whole before anything is bound.
 
 use std::env;
 use std::io;
@@ -9,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use runtime::Shutdown;
 use runtime::telemetry::{self, LogFormat};
+use runtime::{Health, Shutdown};
 
 use crate::failure::Failure;
+use crate::settings;
 
 /// Set by `dev` for its children: they end when this process does.
 pub(crate) const PARENT_PID: &str = "PORTCULLIS_PARENT_PID";
@@ -27,25 +29,29 @@ pub struct Serve {
 #[derive(Debug, Subcommand)]
 enum Service {
     /// identity-core: tenants, credentials, users, access, in PostgreSQL
-    Core(Process<identity_core::Config>),
+    Core(Box<Process<identity_core::Config>>),
     /// session-service: sessions, in Redis
-    Sessions(Process<session_service::Config>),
+    Sessions(Box<Process<session_service::Config>>),
     /// scim-edge: SCIM over HTTP
-    Edge(Process<scim_edge::Config>),
+    Edge(Box<Process<scim_edge::Config>>),
 }
 
 /// What every service process takes beside its own settings.
 #[derive(Debug, Args)]
 struct Process<C: Args> {
-    /// The address and port to listen on, or `stdin` for a bound socket handed over as standard input
-    #[arg(long, env = "LISTEN", value_name = "ADDR")]
+    /// Required: the address and port to listen on, or `stdin` for a bound socket handed over as standard input
+    #[arg(long, env = "PORTCULLIS_LISTEN", value_name = "ADDR")]
     listen: Option<Listen>,
+    /// The address and port for /healthz, /readyz and /metrics over plain HTTP, without authentication: keep it private.
+    /// Not served when absent
+    #[arg(long, env = "PORTCULLIS_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
     /// How log lines look
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env = "PORTCULLIS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// How long requests are still accepted after the signal to stop, in milliseconds: the time that load balancers need to
     /// learn from the readiness that this process is leaving
-    #[arg(long, env = "STOP_DELAY_MS", default_value_t = 0)]
+    #[arg(long, env = "PORTCULLIS_STOP_DELAY_MS", default_value_t = 0)]
     stop_delay_ms: u64,
     #[command(flatten)]
     config: C,
@@ -76,44 +82,74 @@ impl FromStr for Listen {
 /// Serves until a signal, or until the parent that asked for it is gone.
 pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
     match serve.service {
-        Service::Core(process) => run_one(process, identity_core::serve).await,
-        Service::Sessions(process) => run_one(process, session_service::serve).await,
-        Service::Edge(process) => run_one(process, scim_edge::serve).await,
+        Service::Core(process) => {
+            run_one(
+                "identity-core",
+                process,
+                identity_core::Config::settings,
+                identity_core::serve,
+            )
+            .await
+        }
+        Service::Sessions(process) => {
+            run_one(
+                "session-service",
+                process,
+                session_service::Config::settings,
+                session_service::serve,
+            )
+            .await
+        }
+        Service::Edge(process) => run_one("scim-edge", process, scim_edge::Config::settings, scim_edge::serve).await,
     }
 }
 
-async fn run_one<C: Args>(
-    process: Process<C>,
-    serve: impl AsyncFnOnce(C, tokio::net::TcpListener, Shutdown) -> Result<()>,
+async fn run_one<C: Args, S>(
+    name: &'static str,
+    process: Box<Process<C>>,
+    settings: impl FnOnce(C) -> Result<S>,
+    serve: impl AsyncFnOnce(S, tokio::net::TcpListener, Health, Shutdown) -> Result<()>,
 ) -> Result<(), Failure> {
-    telemetry::init(process.log_format);
+    settings::check_environment().map_err(Failure::usage)?;
+    let wrong = |error: anyhow::Error| Failure::usage(format!("{error:#}"));
+    let listen = process
+        .listen
+        .context("PORTCULLIS_LISTEN is not set: give it, or --listen, as an address and a port")
+        .map_err(wrong)?;
+    let settings = settings(process.config).map_err(wrong)?;
+    let telemetry = telemetry::init(name, process.log_format).map_err(wrong)?;
     follow_parent()?;
     let shutdown = Shutdown::on_signals(Duration::from_millis(process.stop_delay_ms))?;
-    let listener = bind(process.listen).map_err(|error| Failure::usage(format!("{error:#}")))?;
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "bound");
+    let health = Health::new(&shutdown);
+    let listener = bind("PORTCULLIS_LISTEN", listen).map_err(wrong)?;
+    tracing::info!(address = %listener.local_addr()?, "bound");
+    if let Some(address) = process.admin_listen {
+        let admin = bind("PORTCULLIS_ADMIN_LISTEN", Listen::Address(address)).map_err(wrong)?;
+        tracing::info!(address = %admin.local_addr()?, "health and metrics are served");
+        shutdown.spawn_endless(
+            "admin",
+            runtime::admin::serve(admin, health.clone(), telemetry.metrics.clone()),
+        );
     }
-    if let Err(error) = serve(process.config, listener, shutdown.clone()).await {
-        // Whatever fails later asks for the stop first: what fails unasked is a setting, read before anything is served.
-        return Err(if shutdown.is_requested() {
-            error.into()
-        } else {
-            Failure::usage(format!("{error:#}"))
-        });
-    }
+    let served = serve(settings, listener, health, shutdown.clone()).await;
     shutdown.start();
-    Ok(shutdown.finished().await?)
+    let finished = shutdown.finished().await;
+    tokio::task::spawn_blocking(|| telemetry.flush())
+        .await
+        .map_err(anyhow::Error::from)?;
+    Ok(served.and(finished)?)
 }
 
-fn bind(listen: Option<Listen>) -> Result<tokio::net::TcpListener> {
-    let listen = listen.context("LISTEN is not set: give it, or --listen, as an address and a port")?;
+fn bind(setting: &str, listen: Listen) -> Result<tokio::net::TcpListener> {
     let listener = match listen {
         Listen::Address(address) => {
-            TcpListener::bind(address).with_context(|| format!("LISTEN: cannot listen on {address}"))?
+            TcpListener::bind(address).with_context(|| format!("{setting}: cannot listen on {address}"))?
         }
         Listen::Stdin => TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?),
     };
-    listener.set_nonblocking(true).context("LISTEN: not a socket")?;
+    listener
+        .set_nonblocking(true)
+        .with_context(|| format!("{setting}: not a socket"))?;
     Ok(tokio::net::TcpListener::from_std(listener)?)
 }
 

@@ -209,19 +209,13 @@ fn what_is_in_the_way_is_named() {
 }
 
 #[test]
-fn a_setting_that_is_missing_is_wrong_usage_and_named() {
+fn a_setting_that_is_missing_wrong_or_unknown_is_wrong_usage_and_named() {
     let check = |service: &str, settings: &[(&str, &str)], says: &str| {
         let mut command = portcullis(Path::new("nowhere"), &["serve", service]);
-        for name in [
-            "LISTEN",
-            "REDIS_URL",
-            "CORE_URL",
-            "SERVICE_KEY",
-            "SERVICE_KEYS",
-            "LOGIN_KEY",
-        ] {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PORTCULLIS_")) {
             command.env_remove(name);
         }
+        command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
         let output = command.envs(settings.iter().copied()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
@@ -229,11 +223,28 @@ fn a_setting_that_is_missing_is_wrong_usage_and_named() {
             "{service}: {said}"
         );
     };
-    let (listen, core) = (("LISTEN", "127.0.0.1:0"), ("CORE_URL", "http://127.0.0.1:1"));
-    check("edge", &[core], "LISTEN is not set");
-    check("edge", &[core, ("LISTEN", "8080")], "such as 127.0.0.1:8080");
-    check("edge", &[listen, core], "SERVICE_KEY is not set");
+    let (listen, core) = (
+        ("PORTCULLIS_LISTEN", "127.0.0.1:0"),
+        ("PORTCULLIS_CORE_URL", "http://127.0.0.1:1"),
+    );
+    check("edge", &[core], "PORTCULLIS_LISTEN is not set");
+    check("edge", &[core, ("PORTCULLIS_LISTEN", "8080")], "such as 127.0.0.1:8080");
+    check("edge", &[listen, core], "PORTCULLIS_SERVICE_KEY is not set");
     check("edge", &[listen], "--core-url");
     check("sessions", &[listen, core], "REDIS_URL is not set");
     check("core", &[listen], "is not set");
+    let typo = ("PORTCULLIS_SERVICE_KEYZ", "x");
+    check("core", &[listen, typo], "did you mean PORTCULLIS_SERVICE_KEYS?");
+    let key = ("PORTCULLIS_SERVICE_KEY", "0123456789abcdef");
+    let both = ("PORTCULLIS_SERVICE_KEY_FILE", "key");
+    check("edge", &[listen, core, key, both], "keep one");
+    let filter = ("RUST_LOG", "a=b=c");
+    check("edge", &[listen, core, key, filter], "RUST_LOG");
+    let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    check(
+        "edge",
+        &[listen, core, key, collector, protocol],
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    );
 }

@@ -131,7 +131,7 @@ mod tests {
         0190C3A0-0000-7000-8000-000000000001+0190c3a0000070008000000000000002";
 
     fn keys(text: &str) -> anyhow::Result<ServiceKeys> {
-        ServiceKeys::parse("SERVICE_KEYS", &Secret::new(text), &["edge", "platform"])
+        ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &Secret::new(text), &["edge", "platform"])
     }
 
     fn carrying(header: &str) -> MetadataMap {
@@ -179,7 +179,7 @@ mod tests {
         ] {
             let error = format!("{:#}", keys(text).unwrap_err());
             assert!(
-                error.starts_with("SERVICE_KEYS is wrong") && error.contains(message),
+                error.starts_with("PORTCULLIS_SERVICE_KEYS is wrong") && error.contains(message),
                 "{text}: {error}"
             );
         }

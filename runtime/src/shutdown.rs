@@ -106,7 +106,7 @@ impl Shutdown {
         let shutdown = self.clone();
         self.tasks.spawn(async move {
             let ended = tokio::spawn(task).await;
-            if !shutdown.is_requested() {
+            if !shutdown.is_leaving() {
                 tracing::error!(
                     task = name,
                     panicked = ended.is_err(),

@@ -1,8 +1,21 @@
-//! Logs: structured, to standard error, filtered by `RUST_LOG`.
+//! What a process tells: logs to standard error, filtered by `RUST_LOG`; metrics for Prometheus; and, when OpenTelemetry's
+//! own variables name a collector, traces.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use anyhow::{Context, Result};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::trace;
+
+/// Upper bounds of the buckets of every histogram of seconds.
+const SECONDS: [f64; 15] = [
+    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
+];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -13,16 +26,46 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. To be called once, first.
-pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// What telemetry of this process there is.
+pub struct Telemetry {
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Starts telemetry. To be called once, first, in the tokio runtime. Fails when a setting of it is wrong.
+pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if !text.is_empty() => {
+            EnvFilter::try_new(&text).with_context(|| format!("RUST_LOG is no filter: {text:?}"))?
+        }
+        _ => EnvFilter::new("info"),
+    };
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(ansi)
         .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    };
+    let traces = trace::provider(service)?;
+    let exported = traces.as_ref().map(trace::layer);
+    tracing_subscriber::registry().with(lines).with(exported).init();
+
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .install_recorder()
+        .context("metrics cannot be recorded")?;
+    metrics::gauge!("portcullis_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(Telemetry { metrics, traces })
+}
+
+impl Telemetry {
+    /// Sends what is still to be sent. Blocks for some seconds if the collector is away.
+    pub fn flush(self) {
+        if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
     }
 }

@@ -8,16 +8,17 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
-use http::{HeaderName, HeaderValue};
+use runtime::request::REQUEST_ID;
+use runtime::{Health, RequestId, Standing};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::TraceLayer;
 use tracing::field::Empty;
-use uuid::Uuid;
 
 use crate::auth::{self, Authenticator};
-use crate::config::Settings;
+use crate::config::Requests;
 use crate::core::Core;
 use crate::error::Error;
 use crate::extract::list_header;
@@ -27,26 +28,24 @@ use crate::respond;
 /// Where SCIM is served.
 pub const ROOT: &str = "/scim/v2";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// A longer request id than this is not a client's own, but an attack on the logs.
-const LONGEST_REQUEST_ID: usize = 128;
-
 /// RFC 7644 section 3.11 wants to be told.
 const NO_ME: &str = "/Me is not offered: a token stands for an identity provider, which is no user here. Use /Users.";
 const NO_BULK: &str = "/Bulk is not offered: send each operation as a request of its own.";
 
 /// What every request is served with.
 pub struct Edge {
-    pub settings: Settings,
+    pub settings: Requests,
     pub core: Core,
+    pub health: Health,
     pub authenticator: Authenticator,
 }
 
 /// The whole HTTP service.
-pub fn router(settings: Settings, core: Core) -> Router {
+pub fn router(settings: Requests, core: Core, health: Health) -> Router {
     let edge = Arc::new(Edge {
         settings,
         core,
+        health,
         authenticator: Authenticator::default(),
     });
     // The last layer added is the first to see a request.
@@ -106,7 +105,7 @@ fn route(router: Router<Arc<Edge>>, path: &str, methods: MethodRouter<Arc<Edge>>
 }
 
 async fn ready(State(edge): State<Arc<Edge>>) -> Response {
-    if edge.core.is_ready().await {
+    if edge.health.standing() == Standing::Ready {
         "ready".into_response()
     } else {
         Error::Timeout.into_response()
@@ -114,26 +113,12 @@ async fn ready(State(edge): State<Arc<Edge>>) -> Response {
 }
 
 /// Keeps the client's request id if it is plain and short, else makes one.
-async fn identified(mut request: Request, next: Next) -> Result<Response, Error> {
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .filter(|id| is_request_id(id.as_bytes()));
-    let id = match sent {
-        Some(id) => id.clone(),
-        None => HeaderValue::try_from(Uuid::new_v4().to_string()).map_err(|_| Error::HeaderUnfit)?,
-    };
-    request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    Ok(response)
-}
-
-fn is_request_id(id: &[u8]) -> bool {
-    (1..=LONGEST_REQUEST_ID).contains(&id.len())
-        && id
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+async fn identified(mut request: Request, next: Next) -> Response {
+    let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
+    request.headers_mut().insert(REQUEST_ID, id.header());
+    let mut response = id.clone().scope(next.run(request)).await;
+    response.headers_mut().insert(REQUEST_ID, id.header());
+    response
 }
 
 async fn uncached(mut response: Response) -> Response {

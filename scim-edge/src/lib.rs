@@ -9,6 +9,7 @@ mod config;
 mod core;
 mod error;
 mod extract;
+mod health;
 mod listen;
 mod resources;
 mod respond;
@@ -16,7 +17,7 @@ pub mod scim;
 
 use std::time::Duration;
 
-use runtime::Shutdown;
+use runtime::{Health, Shutdown};
 use tokio::net::TcpListener;
 
 pub use config::{Config, Settings};
@@ -25,11 +26,19 @@ pub use config::{Config, Settings};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Serves until `shutdown` asks to stop, then finishes open requests.
-pub async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
-    config.check()?;
-    let router = app::router(config.settings()?, config.core()?);
+pub async fn serve(
+    settings: Settings,
+    listener: TcpListener,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let core = settings.core()?;
+    let looked_at = core.clone();
+    let looking = health.clone().keep(move || health::look(looked_at.clone()));
+    shutdown.spawn_endless("core health", looking);
+    let router = app::router(settings.requests, core, health);
     let limits = listen::Limits {
-        connections: config.max_connections,
+        connections: settings.connections,
         ..listen::Limits::default()
     };
     tokio::select! {

@@ -33,7 +33,16 @@ pub struct Description {
     pub service_key: String,
     pub postgres_url: String,
     pub redis_url: String,
+    pub admin: Admin,
     pub pids: Pids,
+}
+
+/// Where the services tell their health and metrics.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Admin {
+    pub scim_edge: String,
+    pub identity_core: String,
+    pub session_service: String,
 }
 
 /// The processes of a system.

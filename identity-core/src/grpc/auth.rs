@@ -87,7 +87,7 @@ impl Auth {
     async fn check(&self, path: &str, metadata: &MetadataMap) -> Result<Caller, Error> {
         let key = self.keys.authenticate(metadata).ok_or_else(|| {
             let message =
-                "the calling service's key is missing or unknown; set it to one of identity-core's SERVICE_KEYS";
+                "the calling service's key is missing or unknown; set it to one of identity-core's PORTCULLIS_SERVICE_KEYS";
             Error::new(ErrorReason::ServiceKeyInvalid, message)
         })?;
         let method = methods::allowed(path, key)?;

@@ -13,7 +13,7 @@ use identity_proto::identity::v1::tenant_service_server::TenantServiceServer;
 use identity_proto::identity::v1::user_service_server::UserServiceServer;
 use tonic::service::RoutesBuilder;
 use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
+use tonic_health::server::HealthService;
 
 pub(crate) use auth::{Auth, Caller, ROLES};
 
@@ -56,9 +56,8 @@ impl Core {
     }
 }
 
-/// Users, access, tenants, credentials, health as the reporter tells it, and reflection.
-pub(crate) fn routes(core: &Core, reporter: HealthReporter) -> anyhow::Result<RoutesBuilder> {
-    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
+/// Users, access, tenants, credentials, health and reflection.
+pub(crate) fn routes(core: &Core, health: HealthServer<HealthService>) -> anyhow::Result<RoutesBuilder> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(identity_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -9,7 +9,7 @@ use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::identity::v1::*;
 use identity_proto::status::reason;
 use runtime::grpc::Channel;
-use runtime::{Secret, Shutdown};
+use runtime::{Health, Secret, Shutdown};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tonic::service::Interceptor;
@@ -56,7 +56,12 @@ impl Core {
             statement_timeout_ms: 4_000,
         };
         let shutdown = Shutdown::default();
-        let serving = tokio::spawn(identity_core::serve(config, listener, shutdown.clone()));
+        let serving = tokio::spawn(identity_core::serve(
+            config.settings().unwrap(),
+            listener,
+            Health::new(&shutdown),
+            shutdown.clone(),
+        ));
         let database = sqlx::postgres::PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy(url)

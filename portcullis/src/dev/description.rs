@@ -17,7 +17,16 @@ pub(crate) struct Description {
     pub service_key: String,
     pub postgres_url: String,
     pub redis_url: String,
+    pub admin: Admin,
     pub pids: Pids,
+}
+
+/// Where the services tell their health and metrics.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Admin {
+    pub scim_edge: String,
+    pub identity_core: String,
+    pub session_service: String,
 }
 
 /// Its processes. `None`: not ours, given by DATABASE_URL or REDIS_URL.

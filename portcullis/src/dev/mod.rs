@@ -129,6 +129,7 @@ async fn up(
         service_key: secrets.operator.expose().to_owned(),
         postgres_url: database_url,
         redis_url,
+        admin: addresses.admin,
         pids: Pids {
             postgres: children.postgres_pid(),
             redis: children.redis_pid(),

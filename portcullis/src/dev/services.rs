@@ -2,7 +2,7 @@
 //! environment; none gets the secrets of another.
 
 use std::env;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,19 +11,18 @@ use anyhow::{Context, Result};
 use local_stack::Process;
 use local_stack::process::Signal;
 use runtime::Shutdown;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::children::Children;
-use super::description::Pids;
+use super::description::{Admin, Pids};
 use super::home::{Home, SERVICES};
 use super::secrets::Secrets;
 use super::steps::Steps;
 use crate::failure::Failure;
 use crate::serve::PARENT_PID;
+use crate::{health, settings};
 
 const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
@@ -42,6 +41,7 @@ pub(super) struct Services<'a> {
 struct Service {
     listener: TcpListener,
     address: SocketAddr,
+    admin: SocketAddr,
     settings: Settings,
 }
 
@@ -50,6 +50,7 @@ pub(super) struct Addresses {
     pub edge: String,
     pub core: String,
     pub sessions: String,
+    pub admin: Admin,
 }
 
 impl Addresses {
@@ -76,24 +77,24 @@ impl<'a> Services<'a> {
                 vec![
                     ("DATABASE_URL", database_url.to_owned()),
                     ("REDIS_URL", redis_url.to_owned()),
-                    ("SERVICE_KEYS", secrets.of_core_callers()),
-                    ("LOGIN_KEY", secrets.login.expose().to_owned()),
+                    ("PORTCULLIS_SERVICE_KEYS", secrets.of_core_callers()),
+                    ("PORTCULLIS_LOGIN_KEY", secrets.login.expose().to_owned()),
                 ],
             )?,
             sessions: Service::new(
                 sessions,
                 vec![
                     ("REDIS_URL", redis_url.to_owned()),
-                    ("CORE_URL", core_url.clone()),
-                    ("SERVICE_KEY", secrets.sessions.expose().to_owned()),
-                    ("SERVICE_KEYS", secrets.of_sessions_callers()),
+                    ("PORTCULLIS_CORE_URL", core_url.clone()),
+                    ("PORTCULLIS_SERVICE_KEY", secrets.sessions.expose().to_owned()),
+                    ("PORTCULLIS_SERVICE_KEYS", secrets.of_sessions_callers()),
                 ],
             )?,
             edge: Service::new(
                 edge,
                 vec![
-                    ("CORE_URL", core_url),
-                    ("SERVICE_KEY", secrets.edge.expose().to_owned()),
+                    ("PORTCULLIS_CORE_URL", core_url),
+                    ("PORTCULLIS_SERVICE_KEY", secrets.edge.expose().to_owned()),
                 ],
             )?,
         })
@@ -104,6 +105,11 @@ impl<'a> Services<'a> {
             edge: url(self.edge.address),
             core: url(self.core.address),
             sessions: url(self.sessions.address),
+            admin: Admin {
+                scim_edge: url(self.edge.admin),
+                identity_core: url(self.core.admin),
+                session_service: url(self.sessions.admin),
+            },
         }
     }
 
@@ -153,9 +159,12 @@ impl<'a> Services<'a> {
 impl Service {
     fn new(listener: TcpListener, settings: Settings) -> Result<Self> {
         let address = listener.local_addr()?;
+        // Free a moment ago, which is enough where nobody else is waiting for a port.
+        let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         Ok(Service {
             listener,
             address,
+            admin,
             settings,
         })
     }
@@ -164,8 +173,14 @@ impl Service {
     fn spawn(self, name: &str, home: &Home) -> Result<Process> {
         let mut command = Command::new(env::current_exe().context("cannot find this program's own file")?);
         command
-            .args(["serve", name, "--listen", "stdin", "--data-dir"])
+            .args(["serve", name, "--listen", "stdin", "--admin-listen"])
+            .arg(self.admin.to_string())
+            .arg("--data-dir")
             .arg(home.path());
+        // What is set for something else than the services would be refused by them.
+        for name in settings::unknown(env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+            command.env_remove(name);
+        }
         for (setting, value) in self.settings {
             command.env(setting, value).env_remove(format!("{setting}_FILE"));
         }
@@ -209,15 +224,7 @@ async fn serving_over_grpc(address: SocketAddr) -> bool {
     answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
 }
 
-/// One request by hand: an HTTP client would be much to compile for a status line.
 async fn ready_over_http(address: SocketAddr) -> bool {
-    let ask = async || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(4_096).read_to_end(&mut answer).await?;
-        Ok(answer)
-    };
-    ask().await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
+    let answer = health::get(&format!("{}/readyz", url(address))).await;
+    answer.is_ok_and(|(status, _)| status == 200)
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
@@ -35,27 +35,31 @@ const SENDS_EACH: usize = 2;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The URLs of a setting that lists one or several, separated by commas. Each is http or https, with a host.
-pub fn urls(setting: &str) -> anyhow::Result<Vec<Uri>> {
-    let url = |text: &str| {
-        let uri: Uri = text.parse().with_context(|| format!("{text:?} is no URL"))?;
-        ensure!(
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some(),
-            "{text:?} must begin with http:// or https:// and a host"
-        );
-        Ok(uri)
-    };
-    setting.split(',').map(|text| url(text.trim())).collect()
+/// Fails unless `text`, the value of `setting`, is a URL at which gRPC may be served, or several, separated by commas.
+pub fn check_urls(setting: &str, text: &str) -> anyhow::Result<()> {
+    urls(text).map(drop).map_err(|error| anyhow!("{setting} {error:#}"))
 }
 
-/// A channel to the processes at these URLs, as in [`urls`]. It connects when first used and again when a connection broke.
-/// To be called in a tokio runtime.
-pub fn channel(setting: &str) -> anyhow::Result<Channel> {
-    let peers = urls(setting)?.into_iter().map(Peer::new).collect();
+/// A channel to the processes at the URL or the URLs that [`check_urls`] lets pass. It connects when first used and again
+/// when a connection broke. To be called in a tokio runtime.
+pub fn channel(text: &str) -> anyhow::Result<Channel> {
+    let peers = urls(text)?.into_iter().map(Peer::new).collect();
     Ok(Channel {
         peers,
         turn: Arc::default(),
     })
+}
+
+fn urls(text: &str) -> anyhow::Result<Vec<Uri>> {
+    let url = |text: &str| {
+        let uri: Uri = text.parse().with_context(|| format!("is no URL: {text:?}"))?;
+        ensure!(
+            uri.scheme_str() == Some("http") && uri.host().is_some(),
+            "must begin with http:// and a host, not {text:?}"
+        );
+        Ok(uri)
+    };
+    text.split(',').map(|text| url(text.trim())).collect()
 }
 
 /// Sends unary requests to one or several processes; a request's body is read whole before it is sent. Clones share the

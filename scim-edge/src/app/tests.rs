@@ -6,10 +6,12 @@ mod requests;
 mod serving;
 mod users;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
-use runtime::Secret;
+use runtime::{Secret, Shutdown};
 use serde_json::Value as Json;
 use tower::ServiceExt as _;
 
@@ -20,6 +22,10 @@ use fake_core::FakeCore;
 /// An edge, the core behind it, and the token that requests carry.
 struct Fixture {
     core: FakeCore,
+    /// The edge's own side of it.
+    upstream: Core,
+    health: Health,
+    shutdown: Shutdown,
     router: Router,
     token: Option<String>,
 }
@@ -80,11 +86,33 @@ impl Fixture {
         let core = FakeCore::default();
         let mut config = config(core.start().await);
         change(&mut config);
+        let settings = config.settings().unwrap();
+        let upstream = settings.core().unwrap();
+        let shutdown = Shutdown::default();
+        let health = Health::new(&shutdown);
         Self {
             core,
-            router: router(config.settings().unwrap(), config.core().unwrap()),
+            router: router(settings.requests.clone(), upstream.clone(), health.clone()),
+            shutdown,
+            upstream,
+            health,
             token: Some(fake_core::writer()),
         }
+    }
+
+    /// Whether `/readyz` comes to answer this, once the core is watched.
+    async fn readiness_becomes(&self, status: u16) -> Answer {
+        let core = self.upstream.clone();
+        let looking = self.health.clone().keep(move || crate::health::look(core.clone()));
+        self.shutdown.spawn_endless("core health", looking);
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let standing = self.health.standing();
+            if (standing == Standing::Ready) == (status == 200) && standing != Standing::NotReady("starting") {
+                break;
+            }
+        }
+        self.get("/readyz").await
     }
 
     /// Sends a request; `headers` replace the defaults.

@@ -12,7 +12,7 @@ fn key(role: &str, tenants: &str) -> ServiceKey {
     let text = Secret::new(format!("name:{role}:0123456789abcdef{tenants}"));
     let mut metadata = MetadataMap::new();
     metadata.insert("authorization", "Bearer 0123456789abcdef".parse().unwrap());
-    let keys = ServiceKeys::parse("SERVICE_KEYS", &text, &ROLES).unwrap();
+    let keys = ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &text, &ROLES).unwrap();
     keys.authenticate(&metadata).unwrap().clone()
 }
 

@@ -150,9 +150,10 @@ fn urls_are_read() {
         assert_eq!(urls, expect, "{setting}");
     };
     check("http://core:7001", Some(&["http://core:7001"]));
-    check("http://a:1, https://b:2", Some(&["http://a:1", "https://b:2"]));
+    check("http://a:1, http://b:2", Some(&["http://a:1", "http://b:2"]));
     check("", None);
     check("http://a:1,", None);
     check("core:7001", None);
+    check("https://core:7001", None);
     check("unix:/x", None);
 }

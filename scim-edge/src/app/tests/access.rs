@@ -151,11 +151,10 @@ async fn a_good_token_is_remembered_for_a_moment_and_a_bad_one_never() {
 async fn health_needs_no_token() {
     let mut edge = Fixture::new().await;
     edge.token = None;
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!(edge.get(path).await.status, 200, "{path}");
-    }
+    assert_eq!(edge.get("/healthz").await.status, 200);
+    assert_eq!(edge.readiness_becomes(200).await.status, 200);
     edge = Fixture::with(|config| config.service_key = Some(Secret::new("another-service-key"))).await;
-    edge.get("/readyz")
+    edge.readiness_becomes(503)
         .await
         .check_error(503, None, "the core does not know this edge");
     assert_eq!(edge.get("/healthz").await.status, 200);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use runtime::Shutdown;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,7 +17,7 @@ async fn a_core_that_is_down_is_503_at_once() {
     let answer = edge.get("/scim/v2/Users").await;
     answer.check_error(503, None, "down");
     assert_eq!(answer.header("retry-after"), Some("2"));
-    edge.get("/readyz").await.check_error(503, None, "not ready");
+    edge.readiness_becomes(503).await.check_error(503, None, "not ready");
     assert_eq!(edge.get("/healthz").await.status, 200);
 }
 
@@ -67,7 +66,12 @@ async fn serves_until_it_is_asked_to_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::default();
-    let served = tokio::spawn(crate::serve(config(core_url), listener, shutdown.clone()));
+    let served = tokio::spawn(crate::serve(
+        config(core_url).settings().unwrap(),
+        listener,
+        Health::new(&shutdown),
+        shutdown.clone(),
+    ));
 
     let health = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(exchange(address, health.to_vec()).await.starts_with("HTTP/1.1 200"));
@@ -91,15 +95,4 @@ async fn serves_until_it_is_asked_to_stop() {
     shutdown.start();
     served.await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
-}
-
-#[tokio::test]
-async fn a_wrong_setting_stops_the_start() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let wrong = Config {
-        max_body: 0,
-        ..config("http://127.0.0.1:1".to_owned())
-    };
-    let error = crate::serve(wrong, listener, Shutdown::default()).await.unwrap_err();
-    assert!(error.to_string().contains("MAX_BODY"), "{error}");
 }
