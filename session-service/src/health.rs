@@ -5,7 +5,6 @@ use std::time::Duration;
 use identity_proto::access::prefix;
 use runtime::Standing;
 use runtime::grpc::Channel;
-
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;

@@ -57,6 +57,13 @@ async fn each_process_can_be_restarted_under_load() {
 
     let done = load.stop().await;
     println!("{done}");
+    if !done.failures.is_empty() {
+        for member in cluster.members() {
+            let log = member.log();
+            let telling = log.lines().filter(|line| !line.contains(" ERROR ")).take(40);
+            println!("{}: {:#?}", member.name, telling.collect::<Vec<_>>());
+        }
+    }
     assert!(
         done.failures.is_empty(),
         "{} failed: {:#?}",

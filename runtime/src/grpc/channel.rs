@@ -28,7 +28,7 @@ mod tests;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one call may take, as seen by the caller.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a process that could not be connected to is left out while there are others.
+/// How long a process that could not be connected to is left out while others can be.
 const REST: Duration = Duration::from_secs(1);
 /// How often one request is sent at most, for each process that there is.
 const SENDS_EACH: usize = 2;
@@ -83,38 +83,41 @@ impl Channel {
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let mut peer = self.pick().unwrap_or(self.any());
-        for _ in 1..SENDS_EACH * self.peers.len() {
+        // The peers that did not let this request in.
+        let mut closed = vec![false; self.peers.len()];
+        let mut sends_left = SENDS_EACH * self.peers.len();
+        loop {
+            let number = self.pick(&closed);
             let request = Request::from_parts(head.clone(), Body::new(Full::new(body.clone())));
-            match peer.send(request).await {
-                Err(error) if is_unprocessed(&error) => match self.pick() {
-                    Some(next) => peer = next,
-                    None => return Err(error.into()),
-                },
+            let error = match self.peers[number].send(request).await {
+                Err(error) if is_unprocessed(&error) => error,
                 answer => return Ok(answer?),
+            };
+            sends_left -= 1;
+            closed[number] |= is_unconnected(&error);
+            if sends_left == 0 || closed.iter().all(|closed| *closed) {
+                return Err(error.into());
             }
+            tracing::debug!(
+                error = &error as &dyn Error,
+                "a request that was not processed is sent again"
+            );
         }
-        Ok(peer.send(Request::from_parts(head, Body::new(Full::new(body)))).await?)
     }
 
-    /// Of those that can be connected to as far as is known, the one with the fewest open requests; of equals, each in turn.
-    fn pick(&self) -> Option<&Peer> {
+    /// Of the peers that may let this request in, and rather of those that do not rest, the one with the fewest open
+    /// requests; of equals, each in turn.
+    fn pick(&self, closed: &[bool]) -> usize {
         let now = Instant::now();
-        let peer = self
-            .in_turn()
-            .filter(|peer| !peer.rests(now))
-            .min_by_key(|peer| peer.open.load(Ordering::Relaxed))?;
-        peer.try_after_rest(now);
-        Some(peer)
-    }
-
-    fn any(&self) -> &Peer {
-        &self.peers[self.turn.load(Ordering::Relaxed) % self.peers.len()]
-    }
-
-    fn in_turn(&self) -> impl Iterator<Item = &Peer> {
         let (count, first) = (self.peers.len(), self.turn.fetch_add(1, Ordering::Relaxed));
-        (0..count).map(move |step| &self.peers[first.wrapping_add(step) % count])
+        let in_turn = (0..count).map(|step| first.wrapping_add(step) % count);
+        let picked = in_turn.min_by_key(|number| {
+            let peer = &self.peers[*number];
+            (closed[*number], peer.rests(now), peer.open.load(Ordering::Relaxed))
+        });
+        let picked = picked.unwrap_or_default();
+        self.peers[picked].try_after_rest(now);
+        picked
     }
 }
 
@@ -138,10 +141,8 @@ impl Peer {
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, transport::Error> {
         let _open = Open::of(&self.open);
         let answer = self.channel.clone().oneshot(request).await;
-        let refused = answer
-            .as_ref()
-            .is_err_and(|error| causes(error).any(<dyn Error>::is::<ConnectError>));
-        *self.rest() = refused.then(|| Instant::now() + REST);
+        let is_closed = answer.as_ref().is_err_and(is_unconnected);
+        *self.rest() = is_closed.then(|| Instant::now() + REST);
         answer
     }
 
@@ -175,6 +176,10 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn is_unconnected(error: &transport::Error) -> bool {
+    causes(error).any(<dyn Error>::is::<ConnectError>)
 }
 
 /// Whether a request that failed so was surely not processed. h2 gives a GOAWAY as the error of those streams only that

@@ -157,3 +157,13 @@ fn urls_are_read() {
     check("https://core:7001", None);
     check("unix:/x", None);
 }
+
+/// Two that are restarted one soon after the other: when the second goes the first is still left out, and is up again.
+#[tokio::test]
+async fn who_rests_is_asked_before_a_request_fails() {
+    let (first, second) = (Fake::start(Does::Answer).await, nowhere().await);
+    let channel = channel(&format!("{},{second}", first.url)).unwrap();
+    *channel.peers[0].rest() = Some(Instant::now() + REST);
+    send(&channel).await.unwrap();
+    assert_eq!(first.seen(), 1);
+}
