@@ -22,8 +22,8 @@ pub mod validate;
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::listen::Socket;
 use runtime::{Health, Shutdown};
-use tokio::net::TcpListener;
 
 pub use config::{Config, Settings};
 pub use error::Error;
@@ -35,10 +35,10 @@ use grpc::{Auth, Core};
 use page::PageTokens;
 use store::Store;
 
-/// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
+/// Serves identity.v1 until the shutdown, from when the database has this version's schema. A database that cannot be reached makes answers UNAVAILABLE, not an end.
 pub async fn serve(
     settings: Settings,
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -52,10 +52,11 @@ pub async fn serve(
 
     shutdown.spawn_endless(
         "database health",
-        health::keep(health, settings.database.url, store.system()),
+        health::keep(health.clone(), settings.database.url, store.system()),
     );
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
+    let listener = socket.into().listen_when_ready(&health, &shutdown).await?;
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
     let server = runtime::grpc::server()
         .layer(auth)

@@ -76,6 +76,12 @@ impl Health {
         }
     }
 
+    /// Resolves when it is ready.
+    pub async fn ready(&self) {
+        // This value keeps the channel open.
+        let _ = self.0.subscribe().wait_for(|now| *now == Standing::Ready).await;
+    }
+
     /// How it stands.
     pub fn standing(&self) -> Standing {
         *self.0.borrow()

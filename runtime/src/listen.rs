@@ -1,16 +1,75 @@
-//! Accepting connections up to an orderly stop. Whoever connected before it is served: what waits in the listener's
-//! backlog would be reset if the listener were just closed, and the clients could not know whether they were heard.
+//! Accepting connections from when there is an answer up to an orderly stop. Whoever connected before that is served: what
+//! waits in the listener's backlog would be reset if the listener were just closed, and the clients could not know whether
+//! they were heard.
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::Shutdown;
+use crate::{Health, Shutdown};
 
 /// How long accepting pauses when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// Where a process is to listen.
+pub enum Socket {
+    /// The port is ours, but nobody is let in: who knows several processes of a service goes to another one at once.
+    Bound(TcpSocket),
+    /// Whoever connects waits until it is accepted.
+    Listening(TcpListener),
+}
+
+impl Socket {
+    /// Takes a port.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // The port of a process that has just ended may be taken at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Socket::Bound(socket))
+    }
+
+    /// Where it is.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Socket::Bound(socket) => socket.local_addr(),
+            Socket::Listening(listener) => listener.local_addr(),
+        }
+    }
+
+    /// Lets clients in.
+    pub fn listen(self) -> io::Result<TcpListener> {
+        match self {
+            Socket::Bound(socket) => socket.listen(BACKLOG),
+            Socket::Listening(listener) => Ok(listener),
+        }
+    }
+
+    /// Lets clients in once the process is ready, or when it is to stop before. A socket that listens already is not kept
+    /// waiting: there, nobody would be sent elsewhere.
+    pub async fn listen_when_ready(self, health: &Health, shutdown: &Shutdown) -> io::Result<TcpListener> {
+        if let Socket::Bound(_) = self {
+            tokio::select! { () = health.ready() => {}, () = shutdown.leaving() => {} }
+        }
+        self.listen()
+    }
+}
+
+impl From<TcpListener> for Socket {
+    fn from(listener: TcpListener) -> Self {
+        Socket::Listening(listener)
+    }
+}
 
 /// A listener that is closed when the soft stage of the stop begins.
 pub struct Listener {
@@ -89,6 +148,21 @@ fn prompt(stream: TcpStream) -> TcpStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_let_in_before_there_is_an_answer() {
+        let shutdown = Shutdown::default();
+        let health = Health::new(&shutdown);
+        let socket = Socket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (now, stop) = (health.clone(), shutdown.clone());
+        let listening = tokio::spawn(async move { socket.listen_when_ready(&now, &stop).await.unwrap() });
+        assert!(TcpStream::connect(address).await.is_err());
+        assert!(!listening.is_finished());
+        health.set(crate::Standing::Ready);
+        let _listener = listening.await.unwrap();
+        TcpStream::connect(address).await.unwrap();
+    }
 
     #[tokio::test]
     async fn who_connected_before_the_stop_is_served_and_nobody_after_it() {

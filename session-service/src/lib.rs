@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use identity_proto::session::v1::session_service_server::SessionServiceServer;
+use runtime::listen::Socket;
 use runtime::service_auth::WithServiceKey;
 use runtime::{Health, Shutdown};
-use tokio::net::TcpListener;
 use tonic::Request;
 use tonic::service::interceptor::InterceptedService;
 
@@ -33,7 +33,7 @@ const SERVICE: &str = "session.v1.SessionService";
 /// Serves until shutdown. A Redis or core that is down makes answers UNAVAILABLE, not an end.
 pub async fn serve(
     settings: Settings,
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -65,6 +65,7 @@ pub async fn serve(
         None => Err(error::Error::ServiceKey.into()),
     };
 
+    let listener = socket.into().listen()?;
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
         .add_service(health.over_grpc(&[SERVICE], &shutdown))

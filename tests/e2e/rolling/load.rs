@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// How many do each of the two things at a time.
-const WORKERS: usize = 4;
+const WORKERS: usize = 3;
 /// What a worker waits after each round: the load is to be constant, not the most that there can be.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Load that runs until it is stopped.
 pub(super) struct Load {
