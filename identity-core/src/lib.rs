@@ -10,6 +10,7 @@ mod grpc;
 mod health;
 pub mod keys;
 mod metrics;
+mod migrate;
 mod outbox;
 pub mod page;
 pub mod patch;
@@ -22,13 +23,13 @@ pub mod validate;
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::listen::Socket;
 use runtime::observe::Observe;
-use runtime::{Health, Secret, Shutdown};
-use sqlx::postgres::PgPoolOptions;
-use tokio::net::TcpListener;
+use runtime::{Health, Shutdown};
 
 pub use config::{Config, Settings};
 pub use error::Error;
+pub use migrate::migrate;
 
 use access::{Access, Wake};
 use credentials::Authenticator;
@@ -36,26 +37,10 @@ use grpc::{Auth, Core};
 use page::PageTokens;
 use store::Store;
 
-/// How long one attempt to reach the database at the start may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Brings the database to the schema of this version. Safe to run from several processes at once.
-pub async fn migrate(database_url: &Secret) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect(database_url.expose())
-        .await
-        .context("cannot connect to PostgreSQL")?;
-    let migrated = sqlx::migrate!().run(&pool).await;
-    pool.close().await;
-    migrated.context("the migrations failed")
-}
-
-/// Serves identity.v1 until the shutdown. A database that cannot be reached makes answers UNAVAILABLE, not an end.
+/// Serves identity.v1 until the shutdown, from when the database has this version's schema. A database that cannot be reached makes answers UNAVAILABLE, not an end.
 pub async fn serve(
     settings: Settings,
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -69,18 +54,19 @@ pub async fn serve(
 
     shutdown.spawn_endless(
         "database health",
-        health::keep(health, settings.database.url, store.system()),
+        health::keep(health.clone(), settings.database.url, store.system()),
     );
     metrics::describe();
     shutdown.spawn_endless("metrics", metrics::sample(store.clone(), store.relay()));
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
+    let listener = socket.into().listen_when_ready(&health, &shutdown).await?;
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
     let server = runtime::grpc::server()
         .layer(Observe::new(&identity_proto::METHODS))
         .layer(auth)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());
     shutdown.serve(server).await?;
     // A connection that was cut off silently would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;

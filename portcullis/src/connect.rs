@@ -10,9 +10,9 @@ use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::session::v1::session_service_client::SessionServiceClient;
 use runtime::Secret;
+use runtime::grpc::Channel;
 use runtime::service_auth::WithServiceKey;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 
 use crate::dev::Description;
 use crate::failure::Failure;

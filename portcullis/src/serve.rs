@@ -6,9 +6,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use runtime::listen::Socket;
 use runtime::telemetry::{self, LogFormat};
 use runtime::{Health, Shutdown};
 
@@ -48,6 +50,10 @@ struct Process<C: Args> {
     /// How log lines look
     #[arg(long, env = "PORTCULLIS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// How long requests are still accepted after the signal to stop, in milliseconds: the time that load balancers need to
+    /// learn from the readiness that this process is leaving
+    #[arg(long, env = "PORTCULLIS_STOP_DELAY_MS", default_value_t = 0)]
+    stop_delay_ms: u64,
     #[command(flatten)]
     config: C,
 }
@@ -103,7 +109,7 @@ async fn run_one<C: Args, S>(
     name: &'static str,
     process: Box<Process<C>>,
     settings: impl FnOnce(C) -> Result<S>,
-    serve: impl AsyncFnOnce(S, tokio::net::TcpListener, Health, Shutdown) -> Result<()>,
+    serve: impl AsyncFnOnce(S, Socket, Health, Shutdown) -> Result<()>,
 ) -> Result<(), Failure> {
     settings::check_environment().map_err(Failure::usage)?;
     let wrong = |error: anyhow::Error| Failure::usage(format!("{error:#}"));
@@ -114,19 +120,21 @@ async fn run_one<C: Args, S>(
     let settings = settings(process.config).map_err(wrong)?;
     let telemetry = telemetry::init(name, process.log_format).map_err(wrong)?;
     follow_parent()?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(Duration::from_millis(process.stop_delay_ms))?;
     let health = Health::new(&shutdown);
-    let listener = bind("PORTCULLIS_LISTEN", listen).map_err(wrong)?;
-    tracing::info!(address = %listener.local_addr()?, "bound");
+    let socket = bind("PORTCULLIS_LISTEN", listen).map_err(wrong)?;
+    tracing::info!(address = %socket.local_addr()?, "bound");
     if let Some(address) = process.admin_listen {
-        let admin = bind("PORTCULLIS_ADMIN_LISTEN", Listen::Address(address)).map_err(wrong)?;
+        let admin = bind("PORTCULLIS_ADMIN_LISTEN", Listen::Address(address))
+            .and_then(|socket| Ok(socket.listen()?))
+            .map_err(wrong)?;
         tracing::info!(address = %admin.local_addr()?, "health and metrics are served");
         shutdown.spawn_endless(
             "admin",
             runtime::admin::serve(admin, health.clone(), telemetry.metrics.clone()),
         );
     }
-    let served = serve(settings, listener, health, shutdown.clone()).await;
+    let served = serve(settings, socket, health, shutdown.clone()).await;
     shutdown.start();
     let finished = shutdown.finished().await;
     tokio::task::spawn_blocking(|| telemetry.flush())
@@ -135,17 +143,19 @@ async fn run_one<C: Args, S>(
     Ok(served.and(finished)?)
 }
 
-fn bind(setting: &str, listen: Listen) -> Result<tokio::net::TcpListener> {
-    let listener = match listen {
+fn bind(setting: &str, listen: Listen) -> Result<Socket> {
+    match listen {
         Listen::Address(address) => {
-            TcpListener::bind(address).with_context(|| format!("{setting}: cannot listen on {address}"))?
+            Socket::bind(address).with_context(|| format!("{setting}: cannot listen on {address}"))
         }
-        Listen::Stdin => TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?),
-    };
-    listener
-        .set_nonblocking(true)
-        .with_context(|| format!("{setting}: not a socket"))?;
-    Ok(tokio::net::TcpListener::from_std(listener)?)
+        Listen::Stdin => {
+            let listener = TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?);
+            listener
+                .set_nonblocking(true)
+                .with_context(|| format!("{setting}: not a socket"))?;
+            Ok(tokio::net::TcpListener::from_std(listener)?.into())
+        }
+    }
 }
 
 /// Ends with the parent, however that ends.

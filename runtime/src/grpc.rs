@@ -1,42 +1,22 @@
 //! How the services speak gRPC with each other.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use futures_util::Stream;
+use tokio::net::{TcpListener, TcpStream};
+use tonic::transport::Server;
 
-/// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one call may take, as seen by the caller.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::Shutdown;
+use crate::listen::Listener;
+
+mod channel;
+
+pub use channel::{CALL_TIMEOUT, Channel, channel, check_urls};
 
 /// How many calls may be taken back before they were looked at, until a connection is closed for it. When the clients of an
 /// edge hang up it takes calls back, and the calls of all others are on the same connection.
 const RESETS: usize = 10_000;
-
-/// A channel that connects when first used and again when it broke. Nagle's algorithm is off: it cost 86 ms a call.
-pub fn channel(url: &str) -> anyhow::Result<Channel> {
-    Ok(Endpoint::from_shared(url.to_owned())?
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(2))
-        .keep_alive_while_idle(true)
-        .connect_lazy())
-}
-
-/// Fails unless `text`, the value of `setting`, is a URL at which gRPC may be served.
-pub fn check_urls(setting: &str, text: &str) -> anyhow::Result<()> {
-    let uri: http::Uri = text.parse().with_context(|| format!("{setting} is no URL: {text:?}"))?;
-    anyhow::ensure!(
-        uri.scheme_str() == Some("http") && uri.host().is_some(),
-        "{setting} must begin with http:// and a host, not {text:?}"
-    );
-    Ok(())
-}
 
 /// A server builder with the limits that all services share.
 pub fn server() -> Server {
@@ -47,7 +27,15 @@ pub fn server() -> Server {
         .http2_max_pending_accept_reset_streams(Some(RESETS))
 }
 
-/// Accepts connections from a bound listener.
-pub fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
+/// Connections from a bound listener, up to the stop. Their end is what tells tonic to finish: it then sends GOAWAY on all
+/// of them, after the listener was closed, so that a client that connects anew for it does not come back here. So the
+/// signal to be given beside it is one that never comes.
+pub fn incoming(
+    listener: TcpListener,
+    shutdown: &Shutdown,
+) -> impl Stream<Item = Result<TcpStream, Infallible>> + use<> {
+    futures_util::stream::unfold(Listener::new(listener, shutdown.clone()), async |mut listener| {
+        let stream = listener.accept().await?;
+        Some((Ok(stream), listener))
+    })
 }

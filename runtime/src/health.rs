@@ -36,12 +36,12 @@ const STOPPING: Standing = Standing::NotReady("stopping");
 pub struct Health(watch::Sender<Standing>);
 
 impl Health {
-    /// Not ready until someone says so, and never again once the shutdown began.
+    /// Not ready until someone says so, and never again once the process is leaving.
     pub fn new(shutdown: &Shutdown) -> Self {
         let health = Health(watch::Sender::new(STARTING));
         let (standing, stop) = (health.0.clone(), shutdown.clone());
         shutdown.spawn("health", async move {
-            stop.requested().await;
+            stop.leaving().await;
             standing.send_replace(STOPPING);
         });
         health
@@ -76,6 +76,12 @@ impl Health {
         }
     }
 
+    /// Resolves when it is ready.
+    pub async fn ready(&self) {
+        // This value keeps the channel open.
+        let _ = self.0.subscribe().wait_for(|now| *now == Standing::Ready).await;
+    }
+
     /// How it stands.
     pub fn standing(&self) -> Standing {
         *self.0.borrow()
@@ -86,6 +92,7 @@ impl Health {
     pub fn over_grpc(&self, services: &'static [&'static str], shutdown: &Shutdown) -> HealthServer<HealthService> {
         let reporter = HealthReporter::new();
         let (mirrored, mut standing) = (reporter.clone(), self.0.subscribe());
+        let stop = shutdown.clone();
         shutdown.spawn("health over gRPC", async move {
             loop {
                 let now = *standing.borrow_and_update();
@@ -100,6 +107,7 @@ impl Health {
                     break;
                 }
             }
+            stop.requested().await;
             for service in services.iter().chain(&[OVERALL]) {
                 mirrored.clone().clear_service_status(service).await;
             }

@@ -1,5 +1,7 @@
-//! An orderly stop in two stages. Soft: accept nothing new, finish what runs, leave. Hard, when the grace time is over:
-//! leave now. A task that ends without being asked stops the whole process with a failure, so that no process lives on half dead.
+//! An orderly stop. First the process says that it is leaving, and for a while goes on as before, so that whoever sends it
+//! work can look elsewhere. Then, softly: accept nothing new, finish what runs, leave. Hard, when the grace time is over or a
+//! second signal comes: leave now. A task that ends without being asked stops the whole process with a failure, so that no
+//! process lives on half dead.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -16,6 +18,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Handed to everything that runs for long. Clones share one state.
 #[derive(Clone, Default)]
 pub struct Shutdown {
+    leaving: CancellationToken,
     soft: CancellationToken,
     failed: CancellationToken,
     tasks: TaskTracker,
@@ -23,27 +26,48 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A shutdown that SIGTERM or SIGINT starts; a second one ends the process at once.
-    pub fn on_signals() -> std::io::Result<Self> {
+    /// A shutdown that SIGTERM or SIGINT starts: the soft stage begins `delay` later. A second signal ends the process at
+    /// once, whatever the stage.
+    pub fn on_signals(delay: Duration) -> std::io::Result<Self> {
         let shutdown = Shutdown::default();
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let soft = shutdown.soft.clone();
+        let stop = shutdown.clone();
         tokio::spawn(async move {
-            for round in 0.. {
-                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-                if round > 0 {
-                    std::process::exit(1);
-                }
-                tracing::info!("stopping");
-                soft.cancel();
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            tracing::info!(delay_ms = delay.as_millis(), "stopping");
+            tokio::select! {
+                biased;
+                _ = term.recv() => std::process::exit(1),
+                _ = int.recv() => std::process::exit(1),
+                () = stop.start_after(delay) => {}
             }
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            std::process::exit(1);
         });
         Ok(shutdown)
     }
 
-    /// Starts the soft stage.
+    /// Starts the soft stage now.
     pub fn start(&self) {
+        self.leaving.cancel();
         self.soft.cancel();
+    }
+
+    /// Says that the process is leaving, and starts the soft stage `delay` later.
+    pub async fn start_after(&self, delay: Duration) {
+        self.leaving.cancel();
+        tokio::time::sleep(delay).await;
+        self.start();
+    }
+
+    /// Resolves when the process begins to leave: it should be sent nothing new, and still serves what it is sent.
+    pub async fn leaving(&self) {
+        self.leaving.cancelled().await;
+    }
+
+    /// Whether the process is leaving.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled()
     }
 
     /// Resolves when the soft stage begins.
@@ -79,17 +103,17 @@ impl Shutdown {
 
     /// Runs a task that must live until shutdown: if it ends or panics before, the process stops with a failure.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (soft, failed) = (self.soft.clone(), self.failed.clone());
+        let shutdown = self.clone();
         self.tasks.spawn(async move {
             let ended = tokio::spawn(task).await;
-            if !soft.is_cancelled() {
+            if !shutdown.is_leaving() {
                 tracing::error!(
                     task = name,
                     panicked = ended.is_err(),
                     "a task ended unasked: stopping the process"
                 );
-                failed.cancel();
-                soft.cancel();
+                shutdown.failed.cancel();
+                shutdown.start();
             }
         });
     }
@@ -156,6 +180,19 @@ mod tests {
             Err("refused")
         };
         assert_eq!(shutdown.serve(answering).await, Err("refused"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_leaves_serves_on_until_the_delay_is_over() {
+        let shutdown = Shutdown::default();
+        let stop = shutdown.clone();
+        let since = Instant::now();
+        tokio::spawn(async move { stop.start_after(Duration::from_secs(5)).await });
+        shutdown.leaving().await;
+        assert!(shutdown.is_leaving() && !shutdown.is_requested());
+        assert_eq!(since.elapsed(), Duration::ZERO);
+        shutdown.requested().await;
+        assert_eq!(since.elapsed().as_secs(), 5);
     }
 
     #[tokio::test]

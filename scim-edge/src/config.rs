@@ -17,7 +17,7 @@ const MOST_CONNECTIONS: u32 = 1_000_000;
 /// The edge's settings as given.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// URL of identity-core's gRPC, such as http://identity-core:7001.
+    /// URL of identity-core's gRPC, such as http://identity-core:7001; or several, separated by commas.
     #[arg(long, env = "PORTCULLIS_CORE_URL")]
     pub core_url: String,
     /// The key by which identity-core knows this edge.

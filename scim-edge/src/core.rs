@@ -9,10 +9,10 @@ use identity_proto::identity::v1::credential_service_client::CredentialServiceCl
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::identity::v1::{AuthenticateRequest, AuthenticateResponse, ErrorReason};
 use identity_proto::status;
+use runtime::grpc::Channel;
 use runtime::service_auth::WithServiceKey;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::error::Error;

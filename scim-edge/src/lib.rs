@@ -18,8 +18,8 @@ pub mod scim;
 
 use std::time::Duration;
 
+use runtime::listen::Socket;
 use runtime::{Health, Shutdown};
-use tokio::net::TcpListener;
 
 pub use config::{Config, Settings};
 
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Serves until `shutdown` asks to stop, then finishes open requests.
 pub async fn serve(
     settings: Settings,
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -43,6 +43,7 @@ pub async fn serve(
         connections: settings.connections,
         ..listen::Limits::default()
     };
+    let listener = socket.into().listen()?;
     tokio::select! {
         () = listen::serve(listener, router, limits, shutdown.clone()) => {}
         () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => {

@@ -7,7 +7,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,11 +14,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use runtime::Shutdown;
+use runtime::listen::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service;
@@ -37,8 +38,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long an idle connection may take to close.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long accepting pauses when the process has no file descriptor left.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection without a request is kept when the stop comes: one may be under way on it.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How much connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -66,22 +67,16 @@ impl Default for Limits {
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: Shutdown) {
     let slots = Arc::new(Semaphore::new(limits.connections as usize));
     let builder = builder();
-    let accepting = async {
-        // The semaphore is never closed.
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-            let stream = accept(&listener).await;
-            let connection = hold(stream, builder.clone(), router.clone(), limits, shutdown.clone());
-            tokio::spawn(async move {
-                connection.await;
-                drop(slot);
-            });
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = shutdown.requested() => {}
+    let mut listener = Listener::new(listener, shutdown.clone());
+    // The semaphore is never closed.
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let Some(stream) = listener.accept().await else { break };
+        let connection = hold(stream, builder.clone(), router.clone(), limits, shutdown.clone());
+        tokio::spawn(async move {
+            connection.await;
+            drop(slot);
+        });
     }
-    drop(listener);
     // All slots are free when no connection is left.
     let _ = slots.acquire_many(limits.connections).await;
 }
@@ -98,45 +93,35 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// The next connection. A failure of one that is gone already is skipped; of others there is a pause, in which
-/// connections end and file descriptors come back.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    use io::ErrorKind as Kind;
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) if matches!(error.kind(), Kind::ConnectionAborted | Kind::ConnectionReset) => {}
-            Err(error) => {
-                tracing::error!(%error, "no connection can be accepted now");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
 /// Serves one connection to its end: the client's, or ours, when it idles or a stop is asked for. Then open requests
 /// are finished, and it is given the time to close.
 async fn hold(stream: TcpStream, builder: Builder<TokioExecutor>, router: Router, limits: Limits, shutdown: Shutdown) {
-    // Without this, Nagle's algorithm holds small answers back.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY cannot be set");
-    }
     let activity = Arc::new(Activity::new(limits.stranger, limits.known));
     let service = TowerToHyperService::new(Told {
         router,
         activity: Arc::clone(&activity),
+        shutdown: shutdown.clone(),
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let within = tokio::select! {
         ended = connection.as_mut() => return log(ended),
         () = activity.idles() => GOODBYE.min(limits.stranger),
-        () = shutdown.requested() => limits.stranger,
+        () = stopped(&shutdown, &activity, LINGER.min(limits.stranger)) => limits.stranger,
     };
     connection.as_mut().graceful_shutdown();
     activity.close(within);
     tokio::select! {
         ended = connection => log(ended),
         () = activity.idles() => {}
+    }
+}
+
+/// When a stop is to close a connection. In HTTP/1.1 that cannot be announced but with an answer: a request that comes as
+/// the connection is closed is lost. So whoever sends one within `linger` still gets its answer, and that closes it.
+async fn stopped(shutdown: &Shutdown, activity: &Activity, linger: Duration) {
+    shutdown.requested().await;
+    if !activity.is_http2() {
+        tokio::time::sleep(linger).await;
     }
 }
 
@@ -149,10 +134,12 @@ fn log<E: Display>(ended: Result<(), E>) {
 
 /// The router, with each request attached to what its connection does. A request is open until its answer is made: a
 /// client that does not read it idles. An answer whose body is made as it is sent has to hold its [`activity::Open`].
+/// When the process leaves, answers tell HTTP/1.1 clients to use another connection.
 #[derive(Clone)]
 struct Told {
     router: Router,
     activity: Arc<Activity>,
+    shutdown: Shutdown,
 }
 
 impl<B> Service<Request<B>> for Told
@@ -168,11 +155,21 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let open = Activity::open(&self.activity);
+        let is_http2 = request.version() == Version::HTTP_2;
+        let open = Activity::open(&self.activity, is_http2);
+        let shutdown = self.shutdown.clone();
         request.extensions_mut().insert(Arc::clone(&self.activity));
         let answer = self.router.call(request);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if let Ok(answer) = &mut answer
+                && shutdown.is_leaving()
+                && !is_http2
+            {
+                answer
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             drop(open);
             answer
         })

@@ -18,7 +18,7 @@ pub struct Config {
     /// A file that holds REDIS_URL
     #[arg(long, env = "REDIS_URL_FILE")]
     pub redis_url_file: Option<PathBuf>,
-    /// Where identity-core answers gRPC: http://host:port
+    /// Where identity-core answers gRPC: http://host:port; or several, separated by commas
     #[arg(long, env = "PORTCULLIS_CORE_URL")]
     pub core_url: String,
     /// The key by which the core knows this service (role sessions)

@@ -8,10 +8,10 @@ use identity_proto::identity::v1::{
     AcknowledgePruneRequest, BeginLoginRequest, BeginLoginResponse, CheckLoginRequest, CheckLoginResponse, Epochs,
     ResolveAccessRequest,
 };
+use runtime::grpc::Channel;
 use runtime::service_auth::WithServiceKey;
 use tonic::Response;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::error::Error;

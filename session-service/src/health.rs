@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use identity_proto::access::prefix;
 use runtime::Standing;
-use tonic::transport::Channel;
+use runtime::grpc::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use identity_proto::session::v1::session_service_server::SessionServiceServer;
+use runtime::listen::Socket;
 use runtime::observe::Observe;
 use runtime::service_auth::WithServiceKey;
 use runtime::{Health, Shutdown};
-use tokio::net::TcpListener;
 use tonic::Request;
 use tonic::service::interceptor::InterceptedService;
 
@@ -35,7 +35,7 @@ const SERVICE: &str = "session.v1.SessionService";
 /// Serves until shutdown. A Redis or core that is down makes answers UNAVAILABLE, not an end.
 pub async fn serve(
     settings: Settings,
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -68,13 +68,14 @@ pub async fn serve(
         None => Err(error::Error::ServiceKey.into()),
     };
 
+    let listener = socket.into().listen()?;
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
         .layer(Observe::new(&identity_proto::METHODS))
         .add_service(health.over_grpc(&[SERVICE], &shutdown))
         .add_service(InterceptedService::new(reflection, known))
         .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))
-        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener), shutdown.requested());
+        .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());
     shutdown.serve(server).await?;
     Ok(())
 }

@@ -1,16 +1,14 @@
 //! The internal services' interfaces, with the service key on every call.
 
-use std::time::Duration;
-
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::session::v1::session_service_client::SessionServiceClient;
+use runtime::grpc::Channel;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::system::Description;
@@ -38,9 +36,18 @@ pub struct Grpc {
 
 impl Grpc {
     pub(crate) fn new(description: &Description) -> Self {
+        Grpc::at(
+            &description.identity_grpc,
+            &description.session_grpc,
+            &description.service_key,
+        )
+    }
+
+    /// At these URLs, several of a service separated by commas.
+    pub fn at(core: &str, sessions: &str, key: &str) -> Self {
         Grpc {
-            core: connect(&description.identity_grpc, &description.service_key),
-            sessions: connect(&description.session_grpc, &description.service_key),
+            core: connect(core, key),
+            sessions: connect(sessions, key),
         }
     }
 
@@ -65,13 +72,10 @@ impl Grpc {
     }
 }
 
-/// A lazy connection to `url`, with `key` on every call.
-pub fn connect(url: &str, key: &str) -> Connection {
-    let endpoint = Endpoint::from_shared(url.to_owned()).expect("dev.json holds URLs");
-    let channel = endpoint
-        .tcp_nodelay(true)
-        .timeout(Duration::from_secs(10))
-        .connect_lazy();
+/// A lazy connection to `urls`, with `key` on every call. Like the usual gRPC clients of other languages, and unlike
+/// tonic's own, it sends again what a server that leaves did not look at.
+pub fn connect(urls: &str, key: &str) -> Connection {
+    let channel = runtime::grpc::channel(urls).expect("dev.json holds URLs");
     let key = format!("Bearer {key}").parse().expect("a service key is printable");
     InterceptedService::new(channel, ServiceKey(key))
 }

@@ -6,6 +6,7 @@
 //! that runs already.
 
 pub mod cli;
+pub mod cluster;
 pub mod collector;
 pub mod fence_model;
 pub mod grpc;
@@ -17,5 +18,6 @@ pub mod scim;
 pub mod system;
 pub mod tenant;
 
+pub use cluster::Cluster;
 pub use system::System;
 pub use tenant::Tenant;

@@ -234,7 +234,7 @@ fn read(file: &Path) -> Option<Description> {
 }
 
 /// Removes what test processes left that could not clean up.
-fn sweep(scratch: &Path) {
+pub(crate) fn sweep(scratch: &Path) {
     for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name
@@ -247,7 +247,7 @@ fn sweep(scratch: &Path) {
 }
 
 /// Servers' folders may be links to a place that their user can reach.
-fn remove(data_dir: &Path) {
+pub(crate) fn remove(data_dir: &Path) {
     for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             let _ = local_stack::place::remove(&entry.path());

@@ -26,7 +26,11 @@ pub struct Tenant {
 impl Tenant {
     /// Makes a tenant that no other test knows.
     pub async fn create(system: &System) -> Tenant {
-        let grpc = system.grpc();
+        Tenant::create_at(system.grpc(), |token| system.scim_with(token)).await
+    }
+
+    /// The same through these interfaces; `scim` makes a SCIM client with a token.
+    pub async fn create_at(grpc: Grpc, scim: impl FnOnce(&str) -> Scim) -> Tenant {
         let name = format!("t-{}", Uuid::new_v4().simple());
         let request = CreateTenantRequest {
             name: name.clone(),
@@ -51,7 +55,7 @@ impl Tenant {
         Tenant {
             id: tenant.id,
             name,
-            scim: system.scim_with(&token.secret),
+            scim: scim(&token.secret),
             grpc,
         }
     }

@@ -2,7 +2,7 @@
 
 use identity_proto::identity::v1::*;
 use identity_proto::status::metadata;
-use tonic::transport::Channel;
+use runtime::grpc::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 

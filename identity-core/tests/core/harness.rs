@@ -8,12 +8,12 @@ use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::identity::v1::*;
 use identity_proto::status::reason;
+use runtime::grpc::Channel;
 use runtime::{Health, Secret, Shutdown};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 pub const ADMIN: &str = "admin-key-0123456789";

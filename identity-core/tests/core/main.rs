@@ -10,5 +10,6 @@ mod lists;
 mod logins;
 mod tenants;
 mod tokens;
+mod upgrades;
 mod users;
 mod writes;

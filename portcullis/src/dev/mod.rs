@@ -18,6 +18,7 @@ use std::env;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use runtime::{Secret, Shutdown};
@@ -62,7 +63,7 @@ pub struct Options {
 
 /// Runs until Ctrl-C, SIGTERM, or the death of a child.
 pub(crate) async fn run(data_dir: &Path, options: Options, output: Output) -> Result<(), Failure> {
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(Duration::ZERO)?;
     let home = Home::open(data_dir)?;
     home.forget_description()?; // what a killed run left describes nothing that lives
     let mut children = Children::default();

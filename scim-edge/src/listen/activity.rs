@@ -18,6 +18,7 @@ struct State {
     open: usize,
     idle_since: Instant,
     is_known: bool,
+    is_http2: bool,
     closing: Option<Duration>,
 }
 
@@ -32,6 +33,7 @@ impl Activity {
             open: 0,
             idle_since: Instant::now(),
             is_known: false,
+            is_http2: false,
             closing: None,
         };
         Activity {
@@ -42,9 +44,17 @@ impl Activity {
     }
 
     /// A request begins.
-    pub fn open(activity: &Arc<Self>) -> Open {
-        activity.state().open += 1;
+    pub fn open(activity: &Arc<Self>, is_http2: bool) -> Open {
+        let mut state = activity.state();
+        state.open += 1;
+        state.is_http2 = is_http2;
+        drop(state);
         Open(Arc::clone(activity))
+    }
+
+    /// Whether requests on it are known to come by HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.state().is_http2
     }
 
     /// A request on it carried a valid token.
@@ -121,10 +131,10 @@ mod tests {
     async fn time_depends_on_who_calls() {
         let activity = Arc::new(Activity::new(STRANGER, KNOWN));
         tokio::time::sleep(STRANGER / 2).await;
-        drop(Activity::open(&activity));
+        drop(Activity::open(&activity, false));
         check(&activity, STRANGER / 2).await;
         activity.mark_known();
-        drop(Activity::open(&activity));
+        drop(Activity::open(&activity, false));
         check(&activity, KNOWN).await;
         activity.close(Duration::from_secs(3));
         check(&activity, Duration::from_secs(3)).await;
@@ -133,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_open_request_is_waited_for() {
         let activity = Arc::new(Activity::new(STRANGER, KNOWN));
-        let (first, second) = (Activity::open(&activity), Activity::open(&activity));
+        let (first, second) = (Activity::open(&activity, false), Activity::open(&activity, false));
         tokio::spawn(async move {
             drop(first);
             tokio::time::sleep(Duration::from_secs(25)).await;

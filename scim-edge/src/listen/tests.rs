@@ -171,3 +171,49 @@ async fn a_stop_closes_the_idle_and_finishes_what_is_open() {
     );
     timeout(SOON, edge.served).await.expect("ended in time").unwrap();
 }
+
+#[tokio::test]
+async fn who_leaves_says_so_in_each_answer_and_still_lets_in() {
+    let edge = listen(16).await;
+    let mut old = edge.connect().await;
+    old.write_all(LOGIN).await.unwrap();
+    let answer = read_some(&mut old).await;
+    assert!(!answer.contains("connection: close"), "{answer}");
+    let leaving = edge.shutdown.clone();
+    let leaving = tokio::spawn(async move { leaving.start_after(SOON).await });
+    edge.shutdown.leaving().await;
+    let mut new = edge.connect().await;
+    for stream in [&mut old, &mut new] {
+        stream.write_all(LOGIN).await.unwrap();
+        let answer = String::from_utf8(read_to_close(stream).await).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
+            "{answer}"
+        );
+    }
+    leaving.abort();
+}
+
+#[tokio::test]
+async fn a_request_that_was_under_way_when_the_stop_came_is_answered() {
+    let edge = listen(16).await;
+    let mut old = edge.connect().await;
+    old.write_all(LOGIN).await.unwrap();
+    read_some(&mut old).await;
+    // Nothing runs between the two on this thread: the connection waits in the backlog when the stop comes.
+    let mut waiting = std::net::TcpStream::connect(edge.address).unwrap();
+    edge.shutdown.start();
+    std::io::Write::write_all(&mut waiting, HELLO).unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    tokio::time::sleep(STRANGER / 3).await;
+    old.write_all(HELLO).await.unwrap();
+    for stream in [&mut old, &mut waiting] {
+        let answer = String::from_utf8(read_to_close(stream).await).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"),
+            "{answer}"
+        );
+    }
+    timeout(SOON, edge.served).await.expect("ended in time").unwrap();
+}

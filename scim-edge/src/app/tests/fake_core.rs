@@ -74,7 +74,7 @@ impl FakeCore {
         let server = runtime::grpc::server()
             .add_service(UserServiceServer::new(self.clone()))
             .add_service(CredentialServiceServer::new(self.clone()));
-        tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener)));
+        tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener, &runtime::Shutdown::default())));
         url
     }
 
