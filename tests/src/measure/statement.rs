@@ -100,7 +100,7 @@ mod tests {
             line(1, "execute sqlx_s_1: SELECT: $1", "parameters: $1 = '7'"),
             line(1, "duration: 3 ms", ""),
         ];
-        let log: String = log.iter().map(|line| format!("{line}\n")).collect();
+        let log = log.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let statement = |text: &str, parameters: &[&str]| Statement {
             text: text.to_owned(),
             parameters: parameters.iter().map(|value| Some((*value).to_owned())).collect(),
