@@ -38,7 +38,7 @@ const DIRECTION: [(&str, &[&str]); 8] = [
             "session-service",
         ],
     ),
-    ("tests", &["identity-proto", "local-stack", "portcullis"]),
+    ("tests", &["identity-proto", "local-stack", "portcullis", "runtime"]),
 ];
 
 #[test]

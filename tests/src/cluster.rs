@@ -87,7 +87,7 @@ impl Cluster {
                 ("REDIS_URL", redis.url()),
                 ("PORTCULLIS_SERVICE_KEYS", keys.clone()),
                 ("PORTCULLIS_LOGIN_KEY", LOGIN.to_owned()),
-                ("PORTCULLIS_DATABASE_POOL_SIZE", "8".to_owned()),
+                ("PORTCULLIS_DATABASE_POOL_SIZE", "4".to_owned()),
             ]);
             settings
         });

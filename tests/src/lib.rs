@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod collector;
 pub mod fence_model;
 pub mod grpc;
+pub mod measure;
 pub mod processes;
 pub mod raw_http;
 pub mod replay;

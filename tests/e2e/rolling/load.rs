@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// How many do each of the two things at a time.
-const WORKERS: usize = 3;
+const WORKERS: usize = 2;
 /// What a worker waits after each round: the load is to be constant, not the most that there can be.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Load that runs until it is stopped.
 pub(super) struct Load {
