@@ -101,9 +101,11 @@ impl std::error::Error for Error {
 /// taken out there first.
 pub fn database(error: sqlx::Error) -> Error {
     let reason = match &error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-            ErrorReason::Unavailable
-        }
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Configuration(_) => ErrorReason::Unavailable,
         sqlx::Error::Database(reported) => reported.code().map_or(ErrorReason::Internal, |code| reason(&code)),
         _ => ErrorReason::Internal,
     };
@@ -117,14 +119,14 @@ pub fn database(error: sqlx::Error) -> Error {
     Error::new(reason, message).with_source(error)
 }
 
-/// What a SQLSTATE means. Conditions that pass: connections (08), serialization and deadlock (40), resources (53), a
-/// cancelled statement or a stopping server (57), a server that became read-only by fail-over, a table, column or function
+/// What a SQLSTATE means. Conditions that pass: connections (08), a password or database that is being changed (28, 3D), serialization
+/// and deadlock (40), resources (53), a cancelled statement or a stopping server (57), a server that became read-only by fail-over, a table, column or function
 /// that is not there yet because the schema is still being made. Values that PostgreSQL cannot hold are the client's.
 fn reason(sqlstate: &str) -> ErrorReason {
     match sqlstate {
         "22021" | "22P05" | "22003" => ErrorReason::InvalidValue,
         "25006" | "55P03" | "42P01" | "42703" | "42883" => ErrorReason::Unavailable,
-        _ if matches!(sqlstate.get(..2), Some("08" | "40" | "53" | "57")) => ErrorReason::Unavailable,
+        _ if matches!(sqlstate.get(..2), Some("08" | "28" | "3D" | "40" | "53" | "57")) => ErrorReason::Unavailable,
         _ => ErrorReason::Internal,
     }
 }
@@ -137,7 +139,8 @@ mod tests {
     fn only_what_passes_is_unavailable() {
         let check = |sqlstate: &str, expect: ErrorReason| assert_eq!(reason(sqlstate), expect, "{sqlstate}");
         for passing in [
-            "08006", "53300", "57P01", "57P03", "57014", "40001", "40P01", "25006", "42P01", "42703", "42883",
+            "08006", "28P01", "3D000", "53300", "57P01", "57P03", "57014", "40001", "40P01", "25006", "42P01", "42703",
+            "42883",
         ] {
             check(passing, ErrorReason::Unavailable);
         }

@@ -9,6 +9,7 @@ pub mod filter;
 mod grpc;
 mod health;
 pub mod keys;
+mod metrics;
 mod migrate;
 mod outbox;
 pub mod page;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use runtime::listen::Socket;
+use runtime::observe::Observe;
 use runtime::{Health, Shutdown};
 
 pub use config::{Config, Settings};
@@ -54,11 +56,14 @@ pub async fn serve(
         "database health",
         health::keep(health.clone(), settings.database.url, store.system()),
     );
+    metrics::describe();
+    shutdown.spawn_endless("metrics", metrics::sample(store.clone(), store.relay()));
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
     let listener = socket.into().listen_when_ready(&health, &shutdown).await?;
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
     let server = runtime::grpc::server()
+        .layer(Observe::new(&identity_proto::METHODS))
         .layer(auth)
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());

@@ -24,26 +24,41 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The secret in `path`; made and stored (mode 0600, owned by `user`) when there is none yet.
 pub fn stored(path: &Path, user: Option<User>) -> Result<String> {
-    match fs::read_to_string(path) {
-        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    if let Some(secret) = read(path)? {
+        return Ok(secret);
     }
     let secret = random()?;
     write_private(path, &secret, user)?;
     Ok(secret)
 }
 
+/// The secret in `path`. An empty file holds none.
+pub fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
 /// Replaces a file, in one step, by one of mode 0600 that `user` owns.
 pub fn write_private(path: &Path, text: &str, user: Option<User>) -> Result<()> {
+    write(path, text, 0o600, user)
+}
+
+/// Replaces a file, in one step, by one that the group of this process may read too.
+pub fn write_for_group(path: &Path, text: &str) -> Result<()> {
+    write(path, text, 0o640, None)
+}
+
+fn write(path: &Path, text: &str, mode: u32, user: Option<User>) -> Result<()> {
     let new = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.write_all(text.as_bytes())?;
         if let Some(user) = user {
             user.own(&new)?;

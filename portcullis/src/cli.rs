@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::secrets;
 use crate::{dev, serve};
 
-const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve` finds the running system by \
-    --data-dir, or by PORTCULLIS_CORE_URL, PORTCULLIS_SESSION_URL and PORTCULLIS_SERVICE_KEY, which win. Exit codes: \
-    0 done, 1 refused, 2 wrong usage, 3 the system cannot be reached.";
+const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve` and `secrets` finds the \
+    running system by --data-dir, or by PORTCULLIS_CORE_URL, PORTCULLIS_SESSION_URL and PORTCULLIS_SERVICE_KEY (or \
+    PORTCULLIS_SERVICE_KEY_FILE), which win. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the system cannot be reached.";
 
 /// A multi-tenant SCIM 2.0 service provider that ends a user's sessions when access ends
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ pub enum Command {
     Dev(dev::Options),
     /// Run one service, configured by its environment
     Serve(serve::Serve),
+    /// Make the secrets that a system of containers shares, a folder for each container; what is there stays
+    Secrets(secrets::Options),
     /// Ask a URL whether a process is healthy, as containers and scripts do: 0 when it answers 200
     Health {
         /// Such as http://127.0.0.1:9090/readyz, of a service's admin listener

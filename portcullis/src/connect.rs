@@ -23,9 +23,10 @@ pub(crate) type Connection = InterceptedService<Channel, WithServiceKey>;
 const CORE_URL: &str = "PORTCULLIS_CORE_URL";
 const SESSION_URL: &str = "PORTCULLIS_SESSION_URL";
 const SERVICE_KEY: &str = "PORTCULLIS_SERVICE_KEY";
+const SERVICE_KEY_FILE: &str = "PORTCULLIS_SERVICE_KEY_FILE";
 
 /// The variables that say where the running system is.
-pub(crate) const SETTINGS: [&str; 3] = [CORE_URL, SESSION_URL, SERVICE_KEY];
+pub(crate) const SETTINGS: [&str; 4] = [CORE_URL, SESSION_URL, SERVICE_KEY, SERVICE_KEY_FILE];
 
 /// The running system as the administrator's commands see it.
 pub(crate) struct System {
@@ -38,7 +39,8 @@ pub(crate) struct System {
 impl System {
     /// By the environment where it says so, else by what `dev` wrote into `data_dir`. To be called in a tokio runtime.
     pub fn find(data_dir: &Path) -> Result<Self, Failure> {
-        let [core_url, session_url, key] = SETTINGS.map(setting);
+        let [core_url, session_url] = [CORE_URL, SESSION_URL].map(setting);
+        let key = service_key()?;
         let described = match (&core_url, &session_url, &key) {
             (Some(_), Some(_), Some(_)) => None,
             _ => description(data_dir)?,
@@ -107,6 +109,21 @@ impl System {
 /// Empty counts as not set, as shells and compose files mean it.
 fn setting(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The key, by itself or from the file that holds it.
+fn service_key() -> Result<Option<String>, Failure> {
+    let (value, file) = (setting(SERVICE_KEY), setting(SERVICE_KEY_FILE));
+    if file.is_none() {
+        return Ok(value);
+    }
+    let key = Secret::from_setting(
+        SERVICE_KEY,
+        value.map(Secret::new).as_ref(),
+        file.as_ref().map(Path::new),
+    );
+    let key = key.map_err(|error| Failure::usage(format!("{error:#}")))?;
+    Ok(Some(key.expose().to_owned()))
 }
 
 fn description(data_dir: &Path) -> Result<Option<Description>, Failure> {

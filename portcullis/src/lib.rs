@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match command {
             Command::Dev(options) => dev::run(&data_dir, options, output).await,
             Command::Serve(serve) => serve::run(serve).await,
+            Command::Secrets(options) => commands::secrets::run(&options, output),
             Command::Health { url } => health::run(&url, output).await,
             Command::Admin(command) => {
                 let system = System::find(&data_dir)?;

@@ -42,6 +42,7 @@ fn portcullis(folder: &Path, arguments: &[&str]) -> Command {
         "PORTCULLIS_CORE_URL",
         "PORTCULLIS_SESSION_URL",
         "PORTCULLIS_SERVICE_KEY",
+        "PORTCULLIS_SERVICE_KEY_FILE",
     ] {
         command.env_remove(name);
     }

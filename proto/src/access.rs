@@ -85,6 +85,10 @@ pub mod entry {
     pub const EPOCH: &str = "epoch";
     /// The state's letter.
     pub const STATE: &str = "state";
+    /// The id of the request that changed access; empty if none did.
+    pub const REQUEST: &str = "request";
+    /// The change's place in a trace, as W3C's `traceparent`; empty without a trace.
+    pub const TRACE: &str = "trace";
 }
 
 #[cfg(test)]

@@ -5,6 +5,12 @@
 //! to JSON and back, [`status`] carries the reason of a failure through gRPC, [`credential`] is the form of a bearer
 //! token, and [`access`] is what core and session service agree on in Redis.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+
 pub mod access;
 pub mod credential;
 pub mod filter;
@@ -31,5 +37,34 @@ pub mod session {
 /// Descriptors of both packages, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// The path of every method, such as `/identity.v1.UserService/GetUser`.
+pub static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+    let methods = set.file.iter().flat_map(|file| {
+        file.service.iter().flat_map(move |service| {
+            let of = move |method: &MethodDescriptorProto| {
+                format!("/{}.{}/{}", file.package(), service.name(), method.name())
+            };
+            service.method.iter().map(of)
+        })
+    });
+    methods.collect()
+});
+
 /// Metadata key under which the edge forwards the lower-case hex SHA-256 of a SCIM caller's bearer token.
 pub const CREDENTIAL_METADATA: &str = "portcullis-credential";
+
+#[cfg(test)]
+mod tests {
+    use super::METHODS;
+
+    #[test]
+    fn every_method_is_known_by_its_path() {
+        for method in [
+            "/identity.v1.UserService/GetUser",
+            "/session.v1.SessionService/ValidateSession",
+        ] {
+            assert!(METHODS.contains(method), "{method} is not in {METHODS:?}");
+        }
+    }
+}

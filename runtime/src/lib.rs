@@ -5,6 +5,7 @@ pub mod admin;
 pub mod grpc;
 pub mod health;
 pub mod listen;
+pub mod observe;
 pub mod request;
 pub mod secret;
 pub mod service_auth;

@@ -6,10 +6,15 @@ use std::fmt;
 use std::future::Future;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tracing::Span;
 use uuid::Uuid;
 
+use crate::trace;
+
 /// The header, and the gRPC metadata, that carry the id.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static(NAME);
+const NAME: &str = "x-request-id";
 
 /// A longer request id than this is not a client's own, but an attack on the logs.
 const LONGEST: usize = 128;
@@ -65,6 +70,16 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Puts the current request and the place in its trace on a call to another service.
+pub(crate) fn carry(metadata: &mut MetadataMap) {
+    if let Some(Ok(id)) = RequestId::current().map(|id| MetadataValue::try_from(id.as_str())) {
+        metadata.insert(NAME, id);
+    }
+    if let Some(Ok(parent)) = trace::parent(&Span::current()).map(MetadataValue::try_from) {
+        metadata.insert(trace::NAME, parent);
     }
 }
 

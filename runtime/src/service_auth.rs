@@ -11,7 +11,7 @@ use tonic::service::Interceptor;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use crate::Secret;
+use crate::{Secret, request};
 
 const MIN_KEY: usize = 16;
 
@@ -101,7 +101,7 @@ fn parse_tenants(name: &str, list: &str) -> anyhow::Result<Vec<String>> {
     list.split('+').map(|text| id(text.trim())).collect()
 }
 
-/// Client side: puts the service's own key on every request.
+/// Client side: puts the service's own key on every call, and which request the call is for.
 #[derive(Clone)]
 pub struct WithServiceKey(MetadataValue<Ascii>);
 
@@ -119,6 +119,7 @@ impl WithServiceKey {
 impl Interceptor for WithServiceKey {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        request::carry(request.metadata_mut());
         Ok(request)
     }
 }

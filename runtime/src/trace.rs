@@ -20,7 +20,8 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"];
 
 /// W3C Trace Context's header.
-pub const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+pub const TRACE_PARENT: HeaderName = HeaderName::from_static(NAME);
+pub(crate) const NAME: &str = "traceparent";
 
 /// The crates whose spans are exported; those of libraries are noise.
 const OURS: [&str; 5] = ["identity_core", "portcullis", "runtime", "scim_edge", "session_service"];
@@ -68,9 +69,9 @@ where
         .with_filter(Targets::new().with_targets(ours))
 }
 
-/// The place in a trace of the span that we are in; `None` when there is no trace.
-pub fn parent() -> Option<String> {
-    let context = Span::current().context();
+/// The place of `span` in its trace; `None` when there is no trace.
+pub fn parent(span: &Span) -> Option<String> {
+    let context = span.context();
     let span = context.span();
     let here = span.span_context();
     here.is_valid().then(|| {

@@ -10,12 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
-use runtime::request::REQUEST_ID;
-use runtime::{Health, RequestId, Standing};
+use runtime::{Health, Standing};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
-use tower_http::trace::TraceLayer;
-use tracing::field::Empty;
 
 use crate::auth::{self, Authenticator};
 use crate::config::Requests;
@@ -23,7 +20,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::extract::list_header;
 use crate::resources::{discovery, search, users};
-use crate::respond;
+use crate::{observe, respond};
 
 /// Where SCIM is served.
 pub const ROOT: &str = "/scim/v2";
@@ -52,14 +49,13 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
+        .route_layer(from_fn(observe::routed))
         .fallback_service(scim(Arc::clone(&edge)))
-        .with_state(edge)
+        .with_state(Arc::clone(&edge))
         // A panic of one request answers that request and nothing else.
         .layer(CatchPanicLayer::custom(panicked))
-        // One span a request; never the query, which holds personal data. Failures log themselves, with their cause.
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
-        // Every request has an id, which goes back to the client, to be quoted to the operator.
-        .layer(from_fn(identified))
+        // An id, a span, a log line and metrics for each request. Failures log themselves, with their cause.
+        .layer(from_fn_with_state(edge, observe::observed))
         // Answers hold personal data: no cache keeps one.
         .layer(map_response(uncached))
         // No log shows the token.
@@ -92,6 +88,7 @@ fn scim(edge: Arc<Edge>) -> Router {
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         // A client that takes no SCIM is told so before anything is done.
         .route_layer(from_fn(acceptable))
+        .route_layer(from_fn(observe::routed))
         .fallback(|| async { Error::NotFound })
         .layer(from_fn_with_state(Arc::clone(&edge), auth::authenticated))
         .with_state(edge)
@@ -110,15 +107,6 @@ async fn ready(State(edge): State<Arc<Edge>>) -> Response {
     } else {
         Error::Timeout.into_response()
     }
-}
-
-/// Keeps the client's request id if it is plain and short, else makes one.
-async fn identified(mut request: Request, next: Next) -> Response {
-    let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
-    request.headers_mut().insert(REQUEST_ID, id.header());
-    let mut response = id.clone().scope(next.run(request)).await;
-    response.headers_mut().insert(REQUEST_ID, id.header());
-    response
 }
 
 async fn uncached(mut response: Response) -> Response {
@@ -148,17 +136,6 @@ fn accepts_scim(accept: &str) -> bool {
             let known = [respond::SCIM_JSON, "application/json", "application/*", "*/*"];
             known.contains(&media_range.as_str()) && !parts.any(|part| refused(&part))
         })
-}
-
-fn span(request: &Request) -> tracing::Span {
-    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    tracing::info_span!(
-        "http",
-        method = %request.method(),
-        path = request.uri().path(),
-        request.id = id.unwrap_or_default(),
-        tenant.id = Empty,
-    )
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

@@ -11,6 +11,7 @@ mod error;
 mod extract;
 mod health;
 mod listen;
+mod observe;
 mod resources;
 mod respond;
 pub mod scim;
@@ -32,6 +33,7 @@ pub async fn serve(
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    observe::describe();
     let core = settings.core()?;
     let looked_at = core.clone();
     let looking = health.clone().keep(move || health::look(looked_at.clone()));

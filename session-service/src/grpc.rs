@@ -1,6 +1,7 @@
 //! `session.v1` as it is served: who may call, and messages to operations and back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use identity_proto::identity::v1 as identity;
 use identity_proto::session::v1::session_service_server::SessionService;
@@ -16,6 +17,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::metrics;
 use crate::sessions::{NewSession, Session, Sessions, Verdict};
 use crate::token::{Locator, locate};
 
@@ -116,6 +118,7 @@ impl SessionService for Grpc {
             lifetime: lifetime.map_err(|_| Error::Invalid("a session's lifetime cannot be negative"))?,
         };
         let created = self.sessions.create(new, |tenant| cover(&key, tenant)).await?;
+        metrics::created();
         Ok(Response::new(CreateSessionResponse {
             session_token: created.token,
             session: Some(created.session.into()),
@@ -128,10 +131,10 @@ impl SessionService for Grpc {
     ) -> Result<Response<ValidateSessionResponse>, Status> {
         let key = self.caller(&request)?;
         let covered = |tenant| cover(key, tenant).is_ok();
-        let validated = self
-            .sessions
-            .validate(&request.get_ref().session_token, covered)
-            .await?;
+        let asked = Instant::now();
+        let validated = self.sessions.validate(&request.get_ref().session_token, covered).await;
+        metrics::validated(validated.as_ref().map(|validated| validated.verdict), asked.elapsed());
+        let validated = validated?;
         let (reason, expires) = match validated.verdict {
             Verdict::Valid { expires } => (Reason::Unspecified, Some(timestamp(expires))),
             Verdict::Unknown => (Reason::Unknown, None),

@@ -6,6 +6,7 @@ mod core_client;
 mod error;
 mod grpc;
 mod health;
+mod metrics;
 mod prune;
 mod redis_link;
 mod sessions;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use identity_proto::session::v1::session_service_server::SessionServiceServer;
 use runtime::listen::Socket;
+use runtime::observe::Observe;
 use runtime::service_auth::WithServiceKey;
 use runtime::{Health, Shutdown};
 use tonic::Request;
@@ -37,6 +39,7 @@ pub async fn serve(
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let client = settings.redis;
     let link = |timeout| RedisLink::new(client.clone(), timeout).context("REDIS_URL cannot be used");
     let (redis, background) = (link(redis_link::CALLER)?, link(redis_link::BACKGROUND)?);
@@ -68,6 +71,7 @@ pub async fn serve(
     let listener = socket.into().listen()?;
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
+        .layer(Observe::new(&identity_proto::METHODS))
         .add_service(health.over_grpc(&[SERVICE], &shutdown))
         .add_service(InterceptedService::new(reflection, known))
         .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))

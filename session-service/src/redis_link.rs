@@ -9,6 +9,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{FromRedisValue, Pipeline, RedisError, Script};
 
 use crate::error::Error;
+use crate::metrics;
 
 /// How long Redis may take to answer a caller before it counts as down.
 pub const CALLER: Duration = Duration::from_millis(250);
@@ -96,6 +97,7 @@ impl RedisLink {
 
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
         if self.breaker.is_open() {
+            metrics::redis_failed();
             return Err(Error::Down);
         }
         let answer = match tokio::time::timeout(2 * self.timeout, call).await {
@@ -103,6 +105,7 @@ impl RedisLink {
             Err(_) => Err(Error::Down),
         };
         if answer.is_err() {
+            metrics::redis_failed();
             self.breaker.open();
         }
         answer

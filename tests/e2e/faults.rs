@@ -99,6 +99,9 @@ async fn without_postgresql_scim_is_unavailable_and_says_when_to_return() {
 
     bench.postgres.process().kill().expect("PostgreSQL can be killed");
     unavailable(&tenant, &id, "PostgreSQL killed").await;
+    let admin = bench.system.description().admin.clone();
+    readiness_becomes(&admin.identity_core, 503).await;
+    readiness_becomes(&admin.scim_edge, 503).await;
     bench.postgres_returns();
     recovered(&tenant, &id).await;
     assert!(
@@ -130,6 +133,9 @@ async fn without_redis_access_still_ends() {
         assert!(since.elapsed() < ANSWER, "{:?}", since.elapsed());
     }
 
+    let admin = bench.system.description().admin.clone();
+    readiness_becomes(&admin.session_service, 503).await;
+    readiness_becomes(&admin.scim_edge, 200).await;
     // Longer than a lease, which Redis may find on its disk. Then it is refused from the first answer on.
     tokio::time::sleep(LEASE).await;
     bench.redis.start_again().expect("Redis starts again");
@@ -216,6 +222,19 @@ async fn unavailable(tenant: &Tenant, id: &str, what: &str) {
         let wait: u64 = answer.header("retry-after").parse().expect("Retry-After in seconds");
         assert!((1..=60).contains(&wait), "{what}: {answer:?}");
         assert_eq!(answer.json["status"], "503", "{what}: {answer:?}");
+    }
+}
+
+/// `/readyz` comes to tell the truth.
+async fn readiness_becomes(admin: &str, expect: u16) {
+    let deadline = Instant::now() + RECOVERY;
+    loop {
+        let answer = reqwest::get(format!("{admin}/readyz")).await.expect("it answers");
+        if answer.status() == expect {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{admin} says {answer:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

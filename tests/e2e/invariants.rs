@@ -38,7 +38,7 @@ const DIRECTION: [(&str, &[&str]); 8] = [
             "session-service",
         ],
     ),
-    ("tests", &["identity-proto", "local-stack", "portcullis"]),
+    ("tests", &["identity-proto", "local-stack", "portcullis", "runtime"]),
 ];
 
 #[test]
@@ -255,7 +255,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     files
 }
 
-fn files_of(folder: &str, extension: &str) -> Vec<(String, String)> {
+pub(crate) fn files_of(folder: &str, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -272,13 +272,13 @@ fn files_of(folder: &str, extension: &str) -> Vec<(String, String)> {
     found
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the workspace")
         .to_owned()
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

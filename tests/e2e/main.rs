@@ -9,6 +9,8 @@ mod properties;
 mod rfc;
 mod rolling;
 mod sessions;
+mod telemetry;
+mod threat_model;
 mod traces;
 mod walk;
 

@@ -244,7 +244,9 @@ impl Bench {
                     .arg(of(subject))
                     .arg(EPOCH_BASE + to.epoch)
                     .arg(state)
-                    .arg(0);
+                    .arg(0)
+                    .arg("")
+                    .arg("");
                 Ok(match script.invoke::<i64>(redis)? {
                     -1 => Answer::OtherGeneration,
                     moved => Answer::Moved(moved == 1),

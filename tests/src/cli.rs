@@ -26,6 +26,7 @@ impl Outcome {
             .env_remove("PORTCULLIS_CORE_URL")
             .env_remove("PORTCULLIS_SESSION_URL")
             .env_remove("PORTCULLIS_SERVICE_KEY")
+            .env_remove("PORTCULLIS_SERVICE_KEY_FILE")
             .output()
             .await
             .expect("the binary under test can be started");

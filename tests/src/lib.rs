@@ -7,8 +7,10 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod collector;
 pub mod fence_model;
 pub mod grpc;
+pub mod measure;
 pub mod processes;
 pub mod raw_http;
 pub mod replay;

@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  the bucket's prefix, such as {b7}
 -- ARGV[1]  the generation that the epochs were read under
--- ARGV[2…] for each register five values: tenant, user (empty: the tenant's own), epoch, state (a, i, d),
---          announce (1 or 0)
+-- ARGV[2…] for each register seven values: tenant, user (empty: the tenant's own), epoch, state (a, i, d),
+--          announce (1 or 0), and what is told with it: request id, trace parent
 -- Returns  -1 when the bucket is of another generation: nothing was done; else how many registers moved.
 local LIFE_MS = 7 * 24 * 3600 * 1000 -- a register that expires is blank, and blank asks the core
 local RANK = { a = 1, i = 2, d = 3 }
@@ -14,7 +14,7 @@ if redis.call('GET', prefix .. ':gen') ~= gen then
 end
 
 local moved = 0
-for at = 2, #ARGV, 5 do
+for at = 2, #ARGV, 7 do
   local tenant, user, epoch, state = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local name = user == '' and 't:' .. tenant or 'u:' .. tenant .. ':' .. user
   local key = prefix .. ':r:' .. gen .. ':' .. name
@@ -32,7 +32,8 @@ for at = 2, #ARGV, 5 do
     moved = moved + 1
   end
   if ARGV[at + 4] == '1' then
-    redis.call('XADD', prefix .. ':ends', '*', 'tenant', tenant, 'user', user, 'epoch', epoch, 'state', state)
+    redis.call('XADD', prefix .. ':ends', '*', 'tenant', tenant, 'user', user, 'epoch', epoch, 'state', state,
+      'request', ARGV[at + 5], 'trace', ARGV[at + 6])
   end
 end
 return moved

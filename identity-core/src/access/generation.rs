@@ -9,6 +9,7 @@ use redis::Client;
 use redis::aio::MultiplexedConnection;
 
 use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
+use crate::metrics;
 use crate::store::SystemStore;
 
 /// Why no link could be made.
@@ -61,6 +62,7 @@ pub(super) async fn agree(client: &Client, system: &SystemStore) -> Result<Link,
     }
     if !stale.is_empty() {
         renew(system, &mut connection, &redis.id, &stale, &mut gens).await?;
+        metrics::generations_drawn(stale.len());
         tracing::warn!(
             buckets = stale.len(),
             "new generations: registers are blank and fill from PostgreSQL"

@@ -1,12 +1,13 @@
 //! Leases: a bucket's registers may be trusted for a few seconds at a time, and only while PostgreSQL confirms that no
 //! change of access waits for longer than a second.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use identity_proto::access::BUCKETS;
 
 use super::link::Link;
 use super::relay::{CurrentLink, Failure, linked, within};
+use crate::metrics;
 use crate::store::SystemStore;
 
 /// How often leases are renewed.
@@ -18,11 +19,19 @@ const LEASE_MS: i64 = 3_000;
 pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut renewed = Instant::now();
     loop {
-        let Some(link) = linked(&mut current).await else { return };
-        if let Err(error) = within(renew_leases(&system, &link)).await {
-            tracing::warn!(error = &*error, "the leases were not renewed");
+        metrics::lease_age(renewed.elapsed());
+        // Looked at once a second also while there is no link, so that the age is told.
+        let Ok(link) = tokio::time::timeout(EVERY, linked(&mut current)).await else {
+            continue;
+        };
+        let Some(link) = link else { return };
+        match within(renew_leases(&system, &link)).await {
+            Ok(()) => renewed = Instant::now(),
+            Err(error) => tracing::warn!(error = &*error, "the leases were not renewed"),
         }
+        metrics::lease_age(renewed.elapsed());
         tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }
     }
 }

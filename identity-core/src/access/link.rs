@@ -34,8 +34,15 @@ pub(super) struct Register {
     pub user: Option<Uuid>,
     pub epoch: i64,
     pub state: AccessState,
-    /// Whether to tell the session services: yes for a change of access, no for an answer to a question.
-    pub announce: bool,
+    /// Whether to tell the session services: a change of access is told, an answer to a question is not.
+    pub announced: Option<Announcement>,
+}
+
+/// Where a change of access came from. Empty texts are unknown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Announcement {
+    pub request_id: String,
+    pub trace_parent: String,
 }
 
 /// Redis did not answer, or not as the link expects: the link is over.
@@ -149,7 +156,10 @@ impl Link {
                     .arg(register.user.map(|user| user.simple().to_string()).unwrap_or_default())
                     .arg(register.epoch)
                     .arg(letter(register.state))
-                    .arg(i32::from(register.announce));
+                    .arg(i32::from(register.announced.is_some()));
+                let told = register.announced.as_ref();
+                pipe.arg(told.map_or("", |told| &told.request_id))
+                    .arg(told.map_or("", |told| &told.trace_parent));
             }
         }
         self.all_of_our_generation(&pipe).await

@@ -187,8 +187,8 @@ macro_rules! check_login {
 async fn read_by_token(store: &TenantStore, user: &UserRef, login: &Login) -> Result<Option<LoginRow>, Error> {
     let (id, key) = named(user);
     sqlx::query_as(check_login!(
-        "pg_incarnation() = $4 AND pg_visible_in_snapshot(t.changed_xid, $5::pg_snapshot)
-             AND pg_visible_in_snapshot(u.changed_xid, $5::pg_snapshot)",
+        "pg_incarnation() = $4 AND is_unchanged_since($5::pg_snapshot, t.changed_xid)
+             AND is_unchanged_since($5::pg_snapshot, u.changed_xid)",
         "clock_timestamp() >= to_timestamp($6::bigint / 1000000.0)"
     ))
     .bind(store.tenant())

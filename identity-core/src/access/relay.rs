@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity_proto::access::{BUCKETS, bucket, buckets};
-use runtime::Shutdown;
+use runtime::{Shutdown, trace};
 use tokio::sync::watch;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::generation::{NoLink, agree};
 use super::lease::keep_leased;
-use super::link::{Link, Register};
+use super::link::{Announcement, Link, Register};
 use super::{Epochs, Wake, state};
+use crate::metrics;
 use crate::store::SystemStore;
 
 /// The least wait between two looks at the outbox when nobody woke the relay: the bound for a core that died between
@@ -52,8 +54,10 @@ async fn keep_linked(client: redis::Client, system: SystemStore, sender: watch::
                 quiet = false;
                 let (link, made) = (Arc::new(link), tokio::time::Instant::now());
                 sender.send_replace(Some(link.clone()));
+                metrics::linked(true);
                 link.over.cancelled().await;
                 sender.send_replace(None);
+                metrics::linked(false);
                 tracing::warn!("the link to the access registers is over; making another");
                 // A Redis that lets in but takes no writes would be linked and lost in a loop.
                 if made.elapsed() < SHORT_LIVED {
@@ -111,6 +115,8 @@ pub(super) struct Change {
     bucket: Option<i16>,
     epoch: i64,
     state: String,
+    request_id: Option<String>,
+    trace_parent: Option<String>,
 }
 
 /// Claims changes, moves their registers, marks them. Answers how many it claimed.
@@ -120,9 +126,13 @@ pub(super) async fn apply_batch(system: &SystemStore, link: &Link) -> Result<i64
     if changes.is_empty() {
         return Ok(0);
     }
-    let by_bucket = registers(&changes);
+    let spans: Vec<Span> = changes.iter().map(Change::span).collect();
+    let by_bucket = registers(&changes, &spans);
     link.apply(&by_bucket).await?;
     mark_applied(system, link, claim, &changes).await?;
+    for (change, span) in changes.iter().zip(&spans) {
+        span.in_scope(|| tracing::info!(epoch = change.epoch, state = change.state, "the register moved"));
+    }
     Ok(i64::try_from(changes.len())?)
 }
 
@@ -158,9 +168,9 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<V
              UPDATE outbox AS o
              SET claim = $1, claimed_until = clock_timestamp() + interval '2 s'
              FROM picked WHERE o.tenant_id = picked.tenant_id AND o.outbox_id = picked.outbox_id
-             RETURNING o.tenant_id, o.outbox_id, o.user_id, o.bucket, o.access_epoch
+             RETURNING o.tenant_id, o.outbox_id, o.user_id, o.bucket, o.access_epoch, o.request_id, o.trace_parent
          )
-         SELECT c.tenant_id, c.outbox_id, c.user_id, c.bucket,
+         SELECT c.tenant_id, c.outbox_id, c.user_id, c.bucket, c.request_id, c.trace_parent,
                 coalesce(u.epoch, t.epoch, c.access_epoch) AS epoch, coalesce(u.state, t.state, 'deleted') AS state
          FROM claimed AS c
          LEFT JOIN user_access AS u ON u.tenant_id = c.tenant_id AND u.user_id = c.user_id
@@ -172,15 +182,31 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<V
     .await?)
 }
 
-fn registers(changes: &[Change]) -> Vec<(u8, Vec<Register>)> {
+impl Change {
+    /// The part of the change's trace that is the relay's. At the level of errors, so that its lines always have the
+    /// request's id.
+    fn span(&self) -> Span {
+        let request = self.request_id.as_deref().unwrap_or_default();
+        let user = self.user_id.map(|user| user.to_string()).unwrap_or_default();
+        let span = tracing::error_span!("apply", request.id = request, tenant.id = %self.tenant_id, user.id = user);
+        trace::follow(&span, self.trace_parent.as_deref().unwrap_or_default());
+        span
+    }
+}
+
+fn registers(changes: &[Change], spans: &[Span]) -> Vec<(u8, Vec<Register>)> {
     let mut by_bucket: BTreeMap<u8, Vec<Register>> = BTreeMap::new();
-    for change in changes {
+    for (change, span) in changes.iter().zip(spans) {
+        let announced = Announcement {
+            request_id: change.request_id.clone().unwrap_or_default(),
+            trace_parent: trace::parent(span).unwrap_or_default(),
+        };
         let register = Register {
             tenant: change.tenant_id,
             user: change.user_id,
             epoch: change.epoch,
             state: state(&change.state),
-            announce: true,
+            announced: Some(announced),
         };
         match change.bucket.and_then(|bucket| u8::try_from(bucket).ok()) {
             Some(bucket) => by_bucket.entry(bucket).or_default().push(register),
@@ -198,21 +224,23 @@ pub(super) async fn mark_applied(
     claim: Uuid,
     changes: &[Change],
 ) -> Result<(), Failure> {
-    sqlx::query(
+    let moved: Vec<f64> = sqlx::query_scalar(
         "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
          FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
          WHERE o.tenant_id = done.tenant_id AND o.outbox_id = done.outbox_id AND o.claim = $1
            AND NOT EXISTS (
                SELECT FROM access_bucket AS b JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
-               WHERE b.gen <> ours.gen AND b.bucket = coalesce(o.bucket, b.bucket))",
+               WHERE b.gen <> ours.gen AND b.bucket = coalesce(o.bucket, b.bucket))
+         RETURNING extract(epoch FROM o.applied_at - o.created_at)::float8",
     )
     .bind(claim)
     .bind(changes.iter().map(|change| change.tenant_id).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
     .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
     .bind(link.gens.as_slice())
-    .execute(&mut *system.connection().await?)
+    .fetch_all(&mut *system.connection().await?)
     .await?;
+    moved.into_iter().for_each(metrics::access_moved);
     Ok(())
 }
 
@@ -225,7 +253,7 @@ pub(super) async fn answer(link: Option<Arc<Link>>, tenant: Uuid, user: Uuid, ep
         user,
         epoch,
         state,
-        announce: false,
+        announced: None,
     };
     let registers = vec![register(None, epochs.tenant), register(Some(user), epochs.user)];
     if let Err(error) = link.apply(&[(bucket(tenant, user), registers)]).await {

@@ -119,7 +119,7 @@ fn moved(tenant: Uuid, user: Uuid, epoch: i64, state: AccessState) -> Vec<(u8, V
         user: Some(user),
         epoch,
         state,
-        announce: false,
+        announced: None,
     };
     vec![(bucket(tenant, user), vec![register])]
 }

@@ -45,16 +45,14 @@ impl Caller {
     /// The tenant of the request, which names it as `named`.
     pub(crate) fn tenant(&self, named: &str) -> Result<TenantId, Error> {
         match self {
-            Caller::Scim(credential) if named.is_empty() => Ok(TenantId::authenticated(credential.tenant)),
+            Caller::Scim(credential) if named.is_empty() => Ok(seen(credential.tenant)),
             Caller::Scim(_) => {
                 let message = "a SCIM caller's tenant comes from its credential; leave tenant_id empty";
                 Err(Error::new(ErrorReason::InvalidValue, message).with("attribute", "tenant_id"))
             }
             Caller::Service(key) => {
                 let named = Uuid::parse_str(named).ok().filter(|id| key.covers(&id.to_string()));
-                named
-                    .map(TenantId::authenticated)
-                    .ok_or_else(|| Error::not_found("tenant"))
+                named.map(seen).ok_or_else(|| Error::not_found("tenant"))
             }
         }
     }
@@ -66,6 +64,12 @@ impl Caller {
             Caller::Service(_) => Err(no_credential()),
         }
     }
+}
+
+/// The tenant of the request, which the request's span tells too.
+fn seen(tenant: Uuid) -> TenantId {
+    tracing::Span::current().record("tenant.id", tracing::field::display(tenant));
+    TenantId::authenticated(tenant)
 }
 
 /// Checks callers.

@@ -8,7 +8,7 @@ use identity_proto::identity::v1::{AccessChange, AccessState};
 use prost::Message;
 use uuid::Uuid;
 
-/// What one outbox row says. Its body holds neither sequence nor time nor epoch: the row does.
+/// What one outbox row says. Its body holds neither sequence nor time, epoch or request: the row does.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) id: Uuid,
@@ -81,6 +81,7 @@ impl Event {
             tenant_id: tenant.to_string(),
             sequence: 0,
             occur_time: None,
+            request_id: String::new(),
             payload: Some(payload),
         };
         Event {

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::lease::Lease;
+use crate::metrics;
 
 /// How long a request waits for a connection, its tenant's share included, before it is told that the database is
 /// unavailable.
@@ -21,6 +22,7 @@ const REMEMBERED: usize = 1_000;
 /// A pool, and the rules for taking connections from it.
 #[derive(Clone)]
 pub(crate) struct Lane {
+    name: &'static str,
     pool: PgPool,
     shares: Arc<Shares>,
     /// How long a connection that comes back may take to become usable again.
@@ -29,9 +31,10 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// A lane of `size` connections, of which one tenant may hold half.
-    pub(super) fn new(pool: PgPool, size: u32, patience: Duration) -> Self {
+    pub(super) fn new(name: &'static str, pool: PgPool, size: u32, patience: Duration) -> Self {
         let each = usize::try_from(size / 2).unwrap_or(1).max(1);
         Lane {
+            name,
             pool,
             shares: Arc::new(Shares::of(each)),
             patience,
@@ -40,18 +43,34 @@ impl Lane {
 
     /// A connection for the rows of this tenant, once its share has room.
     pub(super) async fn connection_for(&self, tenant: Uuid) -> Result<Lease, sqlx::Error> {
-        let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, async {
-            let share = self.shares.take(tenant).await?;
-            let connection = self.pool.acquire().await?;
-            Ok(Lease::new(connection, self.patience, Some(share)))
-        });
-        connection.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        self.lease(async { self.shares.take(tenant).await.map(Some) }).await
     }
 
     /// A connection for what stands above tenants.
     pub(super) async fn connection(&self) -> Result<Lease, sqlx::Error> {
-        let connection = self.pool.acquire().await?;
-        Ok(Lease::new(connection, self.patience, None))
+        self.lease(async { Ok(None) }).await
+    }
+
+    async fn lease(
+        &self,
+        share: impl Future<Output = Result<Option<OwnedSemaphorePermit>, sqlx::Error>>,
+    ) -> Result<Lease, sqlx::Error> {
+        let span = tracing::info_span!("postgresql", lane = self.name);
+        let asked = Instant::now();
+        let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, async {
+            let share = share.await?;
+            Ok((self.pool.acquire().await?, share))
+        });
+        let taken = taken.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        metrics::waited(self.name, asked.elapsed());
+        let (connection, share) = taken?;
+        Ok(Lease::new(connection, self.patience, share, span))
+    }
+
+    /// The name, and how many connections are in use and idle.
+    pub(super) fn usage(&self) -> (&'static str, u32, u32) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        (self.name, self.pool.size().saturating_sub(idle), idle)
     }
 
     pub(super) async fn close(&self) {

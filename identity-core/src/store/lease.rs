@@ -11,6 +11,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
 
 /// A connection in use.
 pub(crate) struct Lease {
@@ -20,6 +21,8 @@ pub(crate) struct Lease {
     /// In a transaction that was not committed.
     open: bool,
     share: Option<OwnedSemaphorePermit>,
+    /// What was done with it, in the trace of the request.
+    _span: Span,
 }
 
 impl Lease {
@@ -27,12 +30,14 @@ impl Lease {
         connection: PoolConnection<Postgres>,
         patience: Duration,
         share: Option<OwnedSemaphorePermit>,
+        span: Span,
     ) -> Self {
         Lease {
             connection: Some(connection),
             patience,
             open: false,
             share,
+            _span: span,
         }
     }
 

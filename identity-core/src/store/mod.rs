@@ -55,15 +55,15 @@ impl Store {
     pub fn new(options: &Options) -> Result<Self, sqlx::Error> {
         let size = options.pool_size;
         let half = (size / 2).max(2);
-        let lane = |role, size, patience| -> Result<Lane, sqlx::Error> {
-            Ok(Lane::new(pool::lazy(options, role, size)?, size, patience))
+        let lane = |name, role, size, patience| -> Result<Lane, sqlx::Error> {
+            Ok(Lane::new(name, pool::lazy(options, role, size)?, size, patience))
         };
         Ok(Store {
             // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
-            tenants: lane(TENANT, size, options.statement_timeout + PATIENCE)?,
-            access: lane(TENANT, half, PATIENCE)?,
-            system: lane(SYSTEM, half, PATIENCE)?,
-            relay: lane(SYSTEM, RELAY_SIZE, PATIENCE)?,
+            tenants: lane("tenants", TENANT, size, options.statement_timeout + PATIENCE)?,
+            access: lane("access", TENANT, half, PATIENCE)?,
+            system: lane("system", SYSTEM, half, PATIENCE)?,
+            relay: lane("relay", SYSTEM, RELAY_SIZE, PATIENCE)?,
         })
     }
 
@@ -85,6 +85,11 @@ impl Store {
     /// The tables above tenants, by connections that are kept for the relay.
     pub fn relay(&self) -> SystemStore {
         SystemStore::new(self.relay.clone())
+    }
+
+    /// The lanes' names, and how many connections each has in use and idle.
+    pub(crate) fn usage(&self) -> [(&'static str, u32, u32); 4] {
+        [&self.tenants, &self.access, &self.system, &self.relay].map(Lane::usage)
     }
 
     /// Closes all connections: nothing is answered afterwards.

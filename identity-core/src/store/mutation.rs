@@ -1,30 +1,32 @@
 //! A change and its event as one statement: a mutating statement cannot be executed without the outbox row that tells of
 //! it. The stores add the row themselves; a read-only session is all they give otherwise.
 
+use runtime::{RequestId, trace};
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
+use tracing::Span;
 
 use crate::outbox::Event;
 
 /// The common table expression that writes the outbox row, once for each row of `change`.
 const EVENT: &str = "event AS (
-    INSERT INTO outbox (tenant_id, user_id, event_id, kind, body, bucket, access_epoch)
-    SELECT $1, $2, $3, $4, $5, $6, change.access_epoch FROM change
+    INSERT INTO outbox (tenant_id, user_id, event_id, kind, body, bucket, request_id, trace_parent, access_epoch)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, change.access_epoch FROM change
 )";
 
 /// A statement that changes rows of one tenant.
 ///
 /// `changes` is a list of common table expressions, of which the last is named `change`: one row with the column
-/// `access_epoch` if something changed, no row if nothing did. `answer` selects what the caller gets. Six parameters are
-/// bound by the store: `$1` the tenant, `$2` the user (null: the whole tenant), and four of the event; an operation's own
-/// begin at `$7`.
+/// `access_epoch` if something changed, no row if nothing did. `answer` selects what the caller gets. Eight parameters are
+/// bound by the store: `$1` the tenant, `$2` the user (null: the whole tenant), four of the event, and two of the request that
+/// makes the change; an operation's own begin at `$9`.
 pub(crate) struct Mutation {
     changes: &'static str,
     answer: &'static str,
 }
 
-/// A mutation whose first six parameters are bound.
+/// A mutation whose first eight parameters are bound.
 pub(crate) type Binding<T> = QueryAs<'static, Postgres, T, PgArguments>;
 
 impl Mutation {
@@ -46,5 +48,7 @@ impl Mutation {
             .bind(event.kind)
             .bind(event.body)
             .bind(bucket)
+            .bind(RequestId::current().map(|id| id.to_string()))
+            .bind(trace::parent(&Span::current()))
     }
 }

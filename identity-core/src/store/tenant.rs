@@ -1,6 +1,7 @@
 //! The rows of one tenant. PostgreSQL is told the tenant before each use of a connection, and its row-level security
 //! hides every other tenant's rows, whatever a statement says.
 
+use runtime::RequestId;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Executor, FromRow};
 use uuid::Uuid;
@@ -89,11 +90,15 @@ impl TenantStore {
         Ok(connection)
     }
 
-    /// The tenant's setting, in one round trip with what comes after it. A UUID prints no character of anyone's choice.
+    /// The tenant's setting, in one round trip with what comes after it. PostgreSQL is also told the request, which it shows
+    /// as `application_name` in `pg_stat_activity` and its log. Neither an UUID nor a request id prints a quote.
     fn setting(&self, and_then: &str) -> String {
+        let request = RequestId::current();
         format!(
-            "SET portcullis.tenant_id = '{}'; {and_then}",
-            self.tenant.0.hyphenated()
+            "SET portcullis.tenant_id = '{}'; SET application_name = '{}{}'; {and_then}",
+            self.tenant.0.hyphenated(),
+            if request.is_some() { "portcullis " } else { "portcullis" },
+            request.as_ref().map_or("", RequestId::as_str),
         )
     }
 }

@@ -76,14 +76,14 @@ async fn a_store_sees_its_own_tenant_even_if_the_sql_names_another() {
 }
 
 const RENAME: Mutation = Mutation::new(
-    "change AS (UPDATE users SET version = 99 WHERE tenant_id = $7 RETURNING user_id, NULL::bigint AS access_epoch)",
+    "change AS (UPDATE users SET version = 99 WHERE tenant_id = $9 RETURNING user_id, NULL::bigint AS access_epoch)",
     "SELECT user_id FROM change",
 );
 
 const SMUGGLE: Mutation = Mutation::new(
     "change AS (
         INSERT INTO users (tenant_id, user_id, attributes, keys, created_at, last_modified_at)
-        VALUES ($7, $2, '{\"userName\": \"x\", \"active\": true}', '{\"userName\": \"x\"}', now(), now())
+        VALUES ($9, $2, '{\"userName\": \"x\", \"active\": true}', '{\"userName\": \"x\"}', now(), now())
         RETURNING user_id, NULL::bigint AS access_epoch
     )",
     "SELECT user_id FROM change",

@@ -10,13 +10,13 @@ use crate::error::{Error, database};
 use crate::outbox::Event;
 use crate::store::Mutation;
 
-/// From which states a tenant comes into `$7` is no question: any other but deleted, which is final.
+/// From which states a tenant comes into `$9` is no question: any other but deleted, which is final.
 const SET_STATE: Mutation = Mutation::new(
     "moved AS (
-        UPDATE tenant SET state = $7 WHERE tenant_id = $1 AND state NOT IN ($7, 'deleted')
+        UPDATE tenant SET state = $9 WHERE tenant_id = $1 AND state NOT IN ($9, 'deleted')
         RETURNING tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at
     ),
-    change AS (SELECT moved.*, move_tenant_access($1, $8) AS access_epoch FROM moved)",
+    change AS (SELECT moved.*, move_tenant_access($1, $10) AS access_epoch FROM moved)",
     "SELECT tenant_id, name, state, scim_enabled, profile, quirks, refuse_passwords, created_at FROM change",
 );
 

@@ -15,15 +15,15 @@ use crate::{Error, keys, validate};
 const CREATE: Mutation = Mutation::new(
     "created AS (
         INSERT INTO users (tenant_id, user_id, attributes, keys, password_hash, created_at, last_modified_at)
-        SELECT $1, $2, $7, $8, $9, clock.now, clock.now FROM (SELECT clock_timestamp() AS now) AS clock
+        SELECT $1, $2, $9, $10, $11, clock.now, clock.now FROM (SELECT clock_timestamp() AS now) AS clock
         RETURNING version, created_at, last_modified_at
     ),
     searchable AS (
         INSERT INTO user_value (tenant_id, user_id, path, value_key, type_key)
         SELECT $1, $2, value.path, value.value_key, value.type_key
-        FROM unnest($10::text[], $11::text[], $12::text[]) AS value (path, value_key, type_key)
+        FROM unnest($12::text[], $13::text[], $14::text[]) AS value (path, value_key, type_key)
     ),
-    access AS (SELECT move_user_access($1, $2, $13) FROM created),
+    access AS (SELECT move_user_access($1, $2, $15) FROM created),
     change AS (SELECT created.*, NULL::bigint AS access_epoch FROM created CROSS JOIN access)",
     "SELECT version, created_at, last_modified_at FROM change",
 );

@@ -8,7 +8,7 @@ use crate::store::Mutation;
 const DELETE: Mutation = Mutation::new(
     "removed AS (
         DELETE FROM users
-        WHERE tenant_id = $1 AND user_id = $2 AND (cardinality($7) = 0 OR version = ANY ($7))
+        WHERE tenant_id = $1 AND user_id = $2 AND (cardinality($9) = 0 OR version = ANY ($9))
         RETURNING user_id
     ),
     change AS (SELECT removed.*, move_user_access($1, $2, 'deleted') AS access_epoch FROM removed)",

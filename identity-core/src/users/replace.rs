@@ -16,22 +16,22 @@ use crate::{Error, keys, validate};
 const REPLACE: Mutation = Mutation::new(
     "replaced AS (
         UPDATE users
-        SET attributes = $7, keys = $8, password_hash = CASE WHEN $9 THEN $10 ELSE password_hash END,
+        SET attributes = $9, keys = $10, password_hash = CASE WHEN $11 THEN $12 ELSE password_hash END,
             version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
         WHERE tenant_id = $1 AND user_id = $2
         RETURNING version, created_at, last_modified_at
     ),
     forgotten AS (
-        DELETE FROM user_value WHERE $11 AND tenant_id = $1 AND user_id = $2
+        DELETE FROM user_value WHERE $13 AND tenant_id = $1 AND user_id = $2
     ),
     searchable AS (
         INSERT INTO user_value (tenant_id, user_id, path, value_key, type_key)
         SELECT $1, $2, value.path, value.value_key, value.type_key
-        FROM unnest($12::text[], $13::text[], $14::text[]) AS value (path, value_key, type_key)
-        WHERE $11
+        FROM unnest($14::text[], $15::text[], $16::text[]) AS value (path, value_key, type_key)
+        WHERE $13
     ),
     change AS (
-        SELECT replaced.*, CASE WHEN $15 IS NOT NULL THEN move_user_access($1, $2, $15) END AS access_epoch
+        SELECT replaced.*, CASE WHEN $17 IS NOT NULL THEN move_user_access($1, $2, $17) END AS access_epoch
         FROM replaced
     )",
     "SELECT version, created_at, last_modified_at FROM change",

@@ -12,12 +12,12 @@ use crate::store::Mutation;
 const SET_ACTIVE: Mutation = Mutation::new(
     "patched AS (
         UPDATE users
-        SET attributes = jsonb_set(attributes, '{active}', to_jsonb($7)), keys = jsonb_set(keys, '{active}', to_jsonb($7)),
+        SET attributes = jsonb_set(attributes, '{active}', to_jsonb($9)), keys = jsonb_set(keys, '{active}', to_jsonb($9)),
             version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
-        WHERE tenant_id = $1 AND user_id = $2 AND active IS DISTINCT FROM $7
+        WHERE tenant_id = $1 AND user_id = $2 AND active IS DISTINCT FROM $9
         RETURNING user_id, attributes, version, created_at, last_modified_at
     ),
-    change AS (SELECT patched.*, move_user_access($1, $2, $8) AS access_epoch FROM patched)",
+    change AS (SELECT patched.*, move_user_access($1, $2, $10) AS access_epoch FROM patched)",
     "SELECT user_id, attributes, version, created_at, last_modified_at FROM change
      UNION ALL
      SELECT user_id, attributes, version, created_at, last_modified_at FROM users

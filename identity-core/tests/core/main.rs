@@ -7,6 +7,7 @@ mod auth;
 mod faults;
 mod harness;
 mod lists;
+mod logins;
 mod tenants;
 mod tokens;
 mod upgrades;

@@ -246,3 +246,30 @@ async fn changes_at_the_same_time_are_counted_one_by_one() {
         .unwrap();
     assert_eq!(trace.epoch, last_epoch);
 }
+
+#[tokio::test]
+async fn postgresql_and_the_event_know_the_request() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let user = provider.create(named("ann")).await.unwrap();
+    let mut request = tonic::Request::new(identity_proto::identity::v1::PatchUserRequest {
+        id: user.id.clone(),
+        operations: vec![replace("active", false)],
+        ..Default::default()
+    });
+    request
+        .metadata_mut()
+        .insert("x-request-id", "walk-7f3a.B_c".parse().unwrap());
+    provider.users.patch_user(request).await.unwrap();
+    let told: Option<String> = sqlx::query_scalar("SELECT request_id FROM outbox WHERE kind LIKE 'prov:patch%'")
+        .fetch_one(&core.database)
+        .await
+        .unwrap();
+    assert_eq!(told.as_deref(), Some("walk-7f3a.B_c"));
+    let shown: Vec<String> =
+        sqlx::query_scalar("SELECT application_name FROM pg_stat_activity WHERE datname = current_database()")
+            .fetch_all(&core.database)
+            .await
+            .unwrap();
+    assert!(shown.iter().any(|name| name == "portcullis walk-7f3a.B_c"), "{shown:?}");
+}

@@ -1,4 +1,6 @@
-//! What administrators do. Each command is one or two calls of the system's gRPC interfaces and one answer.
+//! What administrators do. Each command but `secrets` is one or two calls of the system's gRPC interfaces and one answer.
+
+pub(crate) mod secrets;
 
 mod access;
 mod login;

@@ -24,11 +24,11 @@ use clap::Args;
 use runtime::{Secret, Shutdown};
 
 pub(crate) use self::description::Description;
+pub(crate) use self::secrets::Secrets;
 
 use self::children::Children;
 use self::description::Pids;
 use self::home::Home;
-use self::secrets::Secrets;
 use self::services::Services;
 use self::steps::Steps;
 use crate::connect::System;

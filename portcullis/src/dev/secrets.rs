@@ -7,7 +7,7 @@ use super::home::Home;
 use crate::failure::Failure;
 
 /// How the services know each other, and what login tokens are signed with.
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     /// scim-edge's key towards the core.
     pub edge: Secret,
     /// session-service's key towards the core.
@@ -20,7 +20,7 @@ pub(super) struct Secrets {
 
 impl Secrets {
     /// Those stored in `home`; missing ones are made.
-    pub fn of(home: &Home) -> Result<Self, Failure> {
+    pub(super) fn of(home: &Home) -> Result<Self, Failure> {
         let folder = home.secrets()?;
         let stored = |name: &str| secret::stored(&folder.join(name), None).map(Secret::new);
         Ok(Secrets {

@@ -38,7 +38,8 @@ const LIBRARIES: &str = "
 ## The other commands
 
 `portcullis tenant`, `token`, `access` and the like find the running system by `--data-dir` (its `dev.json`), or by these, which
-win: `PORTCULLIS_CORE_URL`, `PORTCULLIS_SESSION_URL`, and `PORTCULLIS_SERVICE_KEY`, a key of role `admin`.
+win: `PORTCULLIS_CORE_URL`, `PORTCULLIS_SESSION_URL`, and `PORTCULLIS_SERVICE_KEY` or its twin `PORTCULLIS_SERVICE_KEY_FILE`, a
+key of role `admin`.
 ";
 
 /// The whole document.

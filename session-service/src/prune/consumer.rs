@@ -9,9 +9,12 @@ use identity_proto::access::{CONSUMER_GROUP, buckets, entry, prefix, stream};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::streams::{StreamId, StreamPendingCountReply, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, AsyncConnectionConfig, RedisError, RedisResult};
+use runtime::trace;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Prune;
+use crate::metrics;
 
 /// How long one read waits for news.
 const BLOCK: Duration = Duration::from_secs(2);
@@ -105,22 +108,26 @@ async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u
         );
         return Ok(());
     };
-    let pruned = match user.as_str() {
-        "" => prune.tenant(bucket, &tenant, &epoch).await,
-        user => prune.user(bucket, &tenant, user, &epoch).await,
+    let request = text(entry::REQUEST).unwrap_or_default();
+    // At the level of errors, so that its lines always have the request's id.
+    let span = tracing::error_span!("prune", request.id = request, tenant.id = tenant, user.id = user);
+    trace::follow(&span, &text(entry::TRACE).unwrap_or_default());
+    let pruning = async {
+        match user.as_str() {
+            "" => prune.tenant(bucket, &tenant, &epoch).await,
+            user => prune.user(bucket, &tenant, user, &epoch).await,
+        }
     };
+    let pruned = pruning.instrument(span.clone()).await;
     match pruned {
         Ok(sessions) => {
-            tracing::info!(tenant.id = tenant, user.id = user, epoch, sessions, "pruned");
+            metrics::pruned(sessions);
+            span.in_scope(|| tracing::info!(epoch, sessions, "pruned"));
             connection.xack(stream(bucket), CONSUMER_GROUP, &[&id.id]).await
         }
         Err(error) => {
-            tracing::warn!(
-                bucket,
-                entry = id.id,
-                error = &error as &dyn std::error::Error,
-                "not pruned yet"
-            );
+            let error = &error as &dyn std::error::Error;
+            span.in_scope(|| tracing::warn!(bucket, entry = id.id, error, "not pruned yet"));
             Ok(())
         }
     }
@@ -159,6 +166,7 @@ async fn take_over(prune: &Prune, connection: &mut MultiplexedConnection, name: 
 
 /// Moves an entry to the bucket's dead letters.
 async fn bury(connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
+    metrics::buried();
     tracing::error!(
         bucket,
         entry = id.id,

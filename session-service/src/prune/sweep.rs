@@ -7,6 +7,7 @@ use identity_proto::access::{buckets, prefix};
 
 use super::{Prune, USERS_AT_ONCE};
 use crate::error::Error;
+use crate::metrics;
 
 /// The pause between two rounds through all buckets.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -16,30 +17,52 @@ const BREATH: Duration = Duration::from_millis(5);
 /// Sweeps for ever.
 pub(super) async fn sweep(prune: Prune) {
     loop {
-        tokio::time::sleep(PAUSE).await;
+        let mut left = Some(0);
         for bucket in buckets() {
             match bucket_round(&prune, bucket).await {
-                Ok(0) => {}
-                Ok(sessions) => tracing::info!(bucket, sessions, "swept"),
-                Err(error) => tracing::debug!(bucket, error = &error as &dyn std::error::Error, "not swept"),
+                Ok(swept) => {
+                    left = left.map(|left| left + swept.left);
+                    if swept.ended > 0 {
+                        metrics::pruned(swept.ended);
+                        tracing::info!(bucket, sessions = swept.ended, "swept");
+                    }
+                }
+                Err(error) => {
+                    left = None;
+                    tracing::debug!(bucket, error = &error as &dyn std::error::Error, "not swept");
+                }
             }
         }
+        left.into_iter().for_each(metrics::sessions);
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn bucket_round(prune: &Prune, bucket: u8) -> Result<i64, Error> {
-    let index = format!("{}:users", prefix(bucket));
+#[derive(Default)]
+struct Swept {
+    ended: i64,
+    /// How many sessions live.
+    left: u64,
+}
+
+async fn bucket_round(prune: &Prune, bucket: u8) -> Result<Swept, Error> {
+    let prefix = prefix(bucket);
+    let index = format!("{prefix}:users");
     let mut from = "-".to_owned();
-    let mut swept = 0;
+    let mut swept = Swept::default();
     loop {
         let mut pipe = redis::pipe();
         pipe.zrangebylex_limit(&index, &from, "+", 0, USERS_AT_ONCE);
         let (owners,): (Vec<String>,) = prune.redis.pipe(&pipe).await?;
-        swept += prune.users(bucket, &owners, "").await?;
-        match owners.last() {
-            Some(last) => from = format!("({last}"),
-            None => return Ok(swept),
+        let Some(last) = owners.last() else { return Ok(swept) };
+        from = format!("({last}");
+        swept.ended += prune.users(bucket, &owners, "").await?;
+        let mut pipe = redis::pipe();
+        for owner in &owners {
+            pipe.zcard(format!("{prefix}:us:{owner}"));
         }
+        let left: Vec<u64> = prune.redis.pipe(&pipe).await?;
+        swept.left += left.iter().sum::<u64>();
         tokio::time::sleep(BREATH).await;
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::create::split;
 use super::{Sessions, hex, unknown_answer};
 use crate::error::Error;
+use crate::metrics;
 use crate::token::{Locator, locate};
 
 static VALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("validate.lua")));
@@ -67,6 +68,7 @@ impl Sessions {
         let &[tenant_epoch, user_epoch, expires] = session else {
             return Err(unknown_answer());
         };
+        metrics::core_asked();
         match self.core.resolve(locator.tenant, locator.user).await {
             Ok(truth) => Ok(judge(&truth, tenant_epoch, user_epoch, expires)),
             Err(Error::Core(status)) if reason(&status) == Some(ErrorReason::NotFound) => Ok(Verdict::TenantEnded),

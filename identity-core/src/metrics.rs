@@ -1,0 +1,106 @@
+//! What this core tells Prometheus beside its calls, which `runtime::observe` counts. Each name stands once.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+use crate::error::{Error, database};
+use crate::store::{Store, SystemStore};
+
+/// How often what must be asked for is asked for.
+const EVERY: Duration = Duration::from_secs(5);
+
+const CONNECTIONS: &str = "portcullis_database_connections";
+const WAIT: &str = "portcullis_database_wait_seconds";
+const WAITING: &str = "portcullis_outbox_waiting";
+const LAG: &str = "portcullis_outbox_lag_seconds";
+const END: &str = "portcullis_access_end_seconds";
+const LEASE_AGE: &str = "portcullis_lease_age_seconds";
+const GENERATIONS: &str = "portcullis_generations_total";
+const LINKED: &str = "portcullis_access_linked";
+
+/// Says what the metrics are.
+pub(crate) fn describe() {
+    describe_gauge!(
+        CONNECTIONS,
+        "Connections to PostgreSQL, by lane and by whether they are idle or in use"
+    );
+    describe_histogram!(
+        WAIT,
+        "How long a request waited for a connection to PostgreSQL, by lane"
+    );
+    describe_gauge!(
+        WAITING,
+        "Changes of access that wait to be applied to the registers, of all cores"
+    );
+    describe_gauge!(LAG, "Age of the oldest change of access that waits, of all cores");
+    describe_histogram!(
+        END,
+        "E, from above: from the statement that changed access to its register's move, by PostgreSQL's clock"
+    );
+    describe_gauge!(
+        LEASE_AGE,
+        "Since when this core did not renew the leases; the registers may be trusted for 3 s"
+    );
+    describe_counter!(
+        GENERATIONS,
+        "Generations of buckets that this core drew, each with blank registers"
+    );
+    describe_gauge!(LINKED, "1 while this core's relay is linked to the registers in Redis");
+    counter!(GENERATIONS).absolute(0);
+    gauge!(LINKED).set(0);
+}
+
+/// A request waited so long for a connection.
+pub(crate) fn waited(lane: &'static str, wait: Duration) {
+    histogram!(WAIT, "lane" => lane).record(wait.as_secs_f64());
+}
+
+/// A register moved so long after its change.
+pub(crate) fn access_moved(seconds: f64) {
+    histogram!(END).record(seconds);
+}
+
+/// The leases were renewed so long ago.
+pub(crate) fn lease_age(age: Duration) {
+    gauge!(LEASE_AGE).set(age.as_secs_f64());
+}
+
+/// So many buckets have a new generation.
+pub(crate) fn generations_drawn(buckets: usize) {
+    counter!(GENERATIONS).increment(buckets as u64);
+}
+
+/// Whether the relay has a link to the registers.
+pub(crate) fn linked(linked: bool) {
+    gauge!(LINKED).set(f64::from(u8::from(linked)));
+}
+
+/// Asks for ever.
+pub(crate) async fn sample(store: Store, system: SystemStore) {
+    loop {
+        for (lane, in_use, idle) in store.usage() {
+            gauge!(CONNECTIONS, "lane" => lane, "state" => "in_use").set(in_use);
+            gauge!(CONNECTIONS, "lane" => lane, "state" => "idle").set(idle);
+        }
+        match waiting(&system).await {
+            Ok((count, lag)) => {
+                gauge!(WAITING).set(count);
+                gauge!(LAG).set(lag);
+            }
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the outbox was not counted"),
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// How many changes of access wait, and how long the oldest has waited. An index holds just these.
+async fn waiting(system: &SystemStore) -> Result<(f64, f64), Error> {
+    sqlx::query_as(
+        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
+         FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL",
+    )
+    .fetch_one(&mut *system.connection().await?)
+    .await
+    .map_err(database)
+}

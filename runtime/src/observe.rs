@@ -1,0 +1,134 @@
+//! What a gRPC server tells of each call: one span with the request's id, in the caller's trace, and its metrics. The
+//! outermost layer, so that what authentication refuses is seen too.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::{HeaderMap, Request, Response};
+use tonic::Code;
+use tower::{Layer, Service};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::{RequestId, trace};
+
+/// Health is asked every second, by machines; reflection is part of no request.
+const UNOBSERVED: &str = "/grpc.";
+/// What a path is called that is no method: a caller may invent as many as it likes.
+const NO_METHOD: &str = "none";
+
+/// Observes the calls of a server.
+#[derive(Clone)]
+pub struct Observe {
+    methods: &'static HashSet<String>,
+}
+
+impl Observe {
+    /// `methods` are the paths of all methods that are served, such as `/identity.v1.UserService/GetUser`.
+    pub fn new(methods: &'static HashSet<String>) -> Self {
+        metrics::describe_counter!("portcullis_grpc_requests_total", "gRPC calls answered");
+        metrics::describe_histogram!(
+            "portcullis_grpc_request_duration_seconds",
+            "From a gRPC call's arrival to its answer"
+        );
+        Observe { methods }
+    }
+
+    fn method(&self, path: &str) -> &'static str {
+        self.methods.get(path).map_or(NO_METHOD, String::as_str)
+    }
+}
+
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Observed {
+            observe: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A server whose calls are observed.
+#[derive(Clone)]
+pub struct Observed<S> {
+    observe: Observe,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Observed<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if request.uri().path().starts_with(UNOBSERVED) {
+            return Box::pin(self.inner.call(request));
+        }
+        let method = self.observe.method(request.uri().path());
+        let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
+        let span = span(method, &id, request.headers());
+        let since = Instant::now();
+        let answering = span.in_scope(|| self.inner.call(request));
+        let observed = async move {
+            let answer = answering.await;
+            let code = answer.as_ref().map_or(Code::Unknown, |answer| code(answer.headers()));
+            let labels = [("method", method), ("code", name(code))];
+            metrics::counter!("portcullis_grpc_requests_total", &labels).increment(1);
+            metrics::histogram!("portcullis_grpc_request_duration_seconds", "method" => method)
+                .record(since.elapsed().as_secs_f64());
+            answer
+        };
+        Box::pin(id.scope(observed).instrument(span))
+    }
+}
+
+/// At the level of errors, so that every line of the request has its id, whatever `RUST_LOG` lets through.
+fn span(method: &'static str, id: &RequestId, headers: &HeaderMap) -> Span {
+    let span = tracing::error_span!("grpc", method, request.id = %id, tenant.id = Empty);
+    trace::follow_headers(&span, headers);
+    span
+}
+
+/// A refusal has its code in the headers; success tells it only after the body.
+fn code(headers: &HeaderMap) -> Code {
+    headers
+        .get("grpc-status")
+        .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
+}
+
+/// As gRPC's documents spell it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line, after `cargo bench -p e2e --`.
+
+use clap::Parser;
+
+use crate::operations::Operation;
+
+/// Measures the whole system beside the limit that its own database and Redis set.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo bench -p e2e --")]
+pub struct Options {
+    /// Only these operations
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Operation>,
+    /// How many connections at a time [default: 1,16,64; with --growth and --quick: 16]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=256))]
+    connections: Vec<u32>,
+    /// How long a round lasts [default: 5; with --quick: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: Option<u32>,
+    /// How many rounds, of which the medians are told [default: 3; with --quick: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// How many users are in the tenant [default: 10000; with --quick: 1000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    users: Option<u32>,
+    /// With 1,000, 10,000, 100,000 and 1,000,000 users, or with these numbers of them
+    #[arg(long, value_delimiter = ',', num_args = 0..=1, default_missing_value = "1000,10000,100000,1000000",
+        value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    growth: Vec<u32>,
+    /// Whether it works at all, in well under a minute: its figures say little
+    #[arg(long)]
+    quick: bool,
+    /// Also the statements that took the most time in PostgreSQL, for each operation
+    #[arg(long)]
+    pub statements: bool,
+    /// The limits' scripts as well, as pgbench gets them
+    #[arg(long)]
+    pub scripts: bool,
+    /// One JSON object a row instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Tables in Markdown
+    #[arg(long)]
+    pub markdown: bool,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    /// In the order in which they disturb each other least.
+    pub fn operations(&self) -> impl Iterator<Item = Operation> {
+        let all = Operation::ALL.into_iter();
+        all.filter(|operation| self.only.is_empty() || self.only.contains(operation))
+    }
+
+    pub fn connections(&self) -> Vec<u32> {
+        match self.connections.as_slice() {
+            [] if self.quick || !self.growth.is_empty() => vec![16],
+            [] => vec![1, 16, 64],
+            given => given.to_vec(),
+        }
+    }
+
+    pub fn seconds(&self) -> u32 {
+        self.seconds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
+    pub fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
+    }
+
+    /// The numbers of users, rising.
+    pub fn sizes(&self) -> Vec<u32> {
+        let mut sizes = self.growth.clone();
+        if sizes.is_empty() {
+            sizes.push(self.users.unwrap_or(if self.quick { 1_000 } else { 10_000 }));
+        }
+        sizes.sort_unstable();
+        sizes
+    }
+}
