@@ -11,7 +11,7 @@ pub const SCIM_JSON: &str = "application/scim+json";
 
 /// An answer with this body.
 pub fn json(status: StatusCode, body: &Json) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;
     response
         .headers_mut()
