@@ -21,6 +21,7 @@ pub(crate) async fn keep(health: Health, url: Secret, system: SystemStore) {
             error = format!("{error:#}"),
             "the database is not ready yet; trying again"
         );
+        health.set(Standing::NotReady("the database cannot be prepared; the log says why"));
         tokio::time::sleep(EVERY).await;
     }
     tracing::info!("the database has this version's schema");

@@ -60,7 +60,10 @@ pub async fn serve(
     shutdown.spawn_endless("metrics", metrics::sample(store.clone(), store.relay()));
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
-    let listener = socket.into().listen_when_ready(&health, &shutdown).await?;
+    let listening = socket.into().listen_when_ready(&health, &shutdown).await;
+    let Some(listener) = listening.context("PORTCULLIS_LISTEN")? else {
+        return Ok(());
+    };
     tracing::info!(address = %listener.local_addr()?, "identity-core serves");
     let server = runtime::grpc::server()
         .layer(Observe::new(&identity_proto::METHODS))

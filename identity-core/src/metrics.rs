@@ -88,7 +88,11 @@ pub(crate) async fn sample(store: Store, system: SystemStore) {
                 gauge!(WAITING).set(count);
                 gauge!(LAG).set(lag);
             }
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the outbox was not counted"),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the outbox was not counted");
+                gauge!(WAITING).set(f64::NAN);
+                gauge!(LAG).set(f64::NAN);
+            }
         }
         tokio::time::sleep(EVERY).await;
     }

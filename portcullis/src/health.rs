@@ -37,8 +37,13 @@ pub(crate) async fn get(url: &str) -> Result<(u16, String), Failure> {
         Some((host, path)) => (host, format!("/{path}")),
         None => return Err(wrong()),
     };
+    let host = if host.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
     let ask = async {
-        let mut stream = TcpStream::connect(host).await?;
+        let mut stream = TcpStream::connect(&host).await?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();

@@ -117,22 +117,27 @@ async fn run_one<C: Args, S>(
         .listen
         .context("PORTCULLIS_LISTEN is not set: give it, or --listen, as an address and a port")
         .map_err(wrong)?;
+    if matches!((listen, process.admin_listen), (Listen::Address(one), Some(other)) if one == other && one.port() != 0)
+    {
+        return Err(Failure::usage(
+            "PORTCULLIS_LISTEN and PORTCULLIS_ADMIN_LISTEN are the same: give each its own port",
+        ));
+    }
     let settings = settings(process.config).map_err(wrong)?;
     let telemetry = telemetry::init(name, process.log_format).map_err(wrong)?;
     follow_parent()?;
     let shutdown = Shutdown::on_signals(Duration::from_millis(process.stop_delay_ms))?;
+    shutdown.spawn_endless("metrics upkeep", telemetry.upkeep());
     let health = Health::new(&shutdown);
     let socket = bind("PORTCULLIS_LISTEN", listen).map_err(wrong)?;
     tracing::info!(address = %socket.local_addr()?, "bound");
     if let Some(address) = process.admin_listen {
         let admin = bind("PORTCULLIS_ADMIN_LISTEN", Listen::Address(address))
-            .and_then(|socket| Ok(socket.listen()?))
+            .and_then(|socket| socket.listen().context("PORTCULLIS_ADMIN_LISTEN"))
             .map_err(wrong)?;
         tracing::info!(address = %admin.local_addr()?, "health and metrics are served");
-        shutdown.spawn_endless(
-            "admin",
-            runtime::admin::serve(admin, health.clone(), telemetry.metrics.clone()),
-        );
+        // Up to the end of the process: what happens while it stops is told too.
+        tokio::spawn(runtime::admin::serve(admin, health.clone(), telemetry.metrics.clone()));
     }
     let served = serve(settings, socket, health, shutdown.clone()).await;
     shutdown.start();

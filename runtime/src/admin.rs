@@ -17,22 +17,20 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::health::{Health, Standing};
+use crate::listen;
 
 /// So many connections are served at once; more wait.
 const CONNECTIONS: usize = 64;
 /// How long a connection may take to send a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How long accepting pauses when it failed.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection lasts at most: who does not read its answer holds a place.
+const LASTS: Duration = Duration::from_mins(1);
 
 /// Serves for ever.
 pub async fn serve(listener: TcpListener, health: Health, metrics: PrometheusHandle) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
+        let stream = listen::accept(&listener).await;
         let (health, metrics) = (health.clone(), metrics.clone());
         tokio::spawn(async move {
             let answer = service_fn(|request| {
@@ -43,7 +41,7 @@ pub async fn serve(listener: TcpListener, health: Health, metrics: PrometheusHan
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_WITHIN)
                 .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
+            if let Ok(Err(error)) = tokio::time::timeout(LASTS, connection).await {
                 tracing::debug!(%error, "a connection to the admin listener broke");
             }
             drop(slot);

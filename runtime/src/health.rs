@@ -6,15 +6,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tonic_health::ServingStatus;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus::Serving;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::Shutdown;
+use crate::grpc::Channel;
 
 /// The wait between two looks at what a process needs.
 const EVERY: Duration = Duration::from_secs(1);
 /// One failure may be a moment of load; so many in turn are no moment.
 const FAILURES: u32 = 2;
+
+/// How long another process may take to say how it stands.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The whole process, in the gRPC health protocol.
 const OVERALL: &str = "";
@@ -43,6 +50,7 @@ impl Health {
         shutdown.spawn("health", async move {
             stop.leaving().await;
             standing.send_replace(STOPPING);
+            stop.requested().await;
         });
         health
     }
@@ -114,6 +122,13 @@ impl Health {
         });
         HealthServer::new(HealthService::from_health_reporter(reporter))
     }
+}
+
+/// Whether the process at the other end says that it can serve.
+pub async fn serves(channel: Channel) -> bool {
+    let mut process = HealthClient::new(channel);
+    let asked = tokio::time::timeout(PATIENCE, process.check(HealthCheckRequest::default())).await;
+    asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.into_inner().status() == Serving))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const BACKLOG: u32 = 1_024;
 
 /// Where a process is to listen.
 pub enum Socket {
-    /// The port is ours, but nobody is let in: who knows several processes of a service goes to another one at once.
+    /// Nobody is let in: who knows several processes of a service goes to another one at once.
     Bound(TcpSocket),
     /// Whoever connects waits until it is accepted.
     Listening(TcpListener),
@@ -55,13 +55,19 @@ impl Socket {
         }
     }
 
-    /// Lets clients in once the process is ready, or when it is to stop before. A socket that listens already is not kept
-    /// waiting: there, nobody would be sent elsewhere.
-    pub async fn listen_when_ready(self, health: &Health, shutdown: &Shutdown) -> io::Result<TcpListener> {
+    /// Lets clients in once the process is ready; `None` when it is to stop before. A socket that listens already is not
+    /// kept waiting: there, nobody would be sent elsewhere.
+    pub async fn listen_when_ready(self, health: &Health, shutdown: &Shutdown) -> io::Result<Option<TcpListener>> {
         if let Socket::Bound(_) = self {
-            tokio::select! { () = health.ready() => {}, () = shutdown.leaving() => {} }
+            tokio::select! {
+                () = health.ready() => {}
+                () = shutdown.leaving() => {
+                    shutdown.requested().await;
+                    return Ok(None);
+                }
+            }
         }
-        self.listen()
+        self.listen().map(Some)
     }
 }
 
@@ -106,7 +112,7 @@ impl Listener {
 
 /// The next connection. A failure of one that is gone already is skipped; of others there is a pause, in which
 /// connections end and file descriptors come back.
-async fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     use io::ErrorKind as Kind;
     loop {
         match listener.accept().await {
@@ -162,6 +168,18 @@ mod tests {
         health.set(crate::Standing::Ready);
         let _listener = listening.await.unwrap();
         TcpStream::connect(address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_not_ready_when_it_is_to_stop_lets_nobody_in() {
+        let shutdown = Shutdown::default();
+        let health = Health::new(&shutdown);
+        let socket = Socket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listening = socket.listen_when_ready(&health, &shutdown);
+        let (listener, ()) = tokio::join!(listening, shutdown.start_after(Duration::from_millis(10)));
+        assert!(listener.unwrap().is_none());
+        assert!(TcpStream::connect(address).await.is_err());
     }
 
     #[tokio::test]

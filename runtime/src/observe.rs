@@ -81,18 +81,41 @@ where
         let method = self.observe.method(request.uri().path());
         let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
         let span = span(method, &id, request.headers());
-        let since = Instant::now();
+        let told = Told::new(method);
         let answering = span.in_scope(|| self.inner.call(request));
         let observed = async move {
+            let mut told = told;
             let answer = answering.await;
-            let code = answer.as_ref().map_or(Code::Unknown, |answer| code(answer.headers()));
-            let labels = [("method", method), ("code", name(code))];
-            metrics::counter!("portcullis_grpc_requests_total", &labels).increment(1);
-            metrics::histogram!("portcullis_grpc_request_duration_seconds", "method" => method)
-                .record(since.elapsed().as_secs_f64());
+            told.code = answer.as_ref().map_or(Code::Unknown, |answer| code(answer.headers()));
             answer
         };
         Box::pin(id.scope(observed).instrument(span))
+    }
+}
+
+/// Counts a call when it is over, also when its caller gave it up.
+struct Told {
+    method: &'static str,
+    code: Code,
+    since: Instant,
+}
+
+impl Told {
+    fn new(method: &'static str) -> Self {
+        Told {
+            method,
+            code: Code::Cancelled,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let labels = [("method", self.method), ("code", name(self.code))];
+        metrics::counter!("portcullis_grpc_requests_total", &labels).increment(1);
+        metrics::histogram!("portcullis_grpc_request_duration_seconds", "method" => self.method)
+            .record(self.since.elapsed().as_secs_f64());
     }
 }
 

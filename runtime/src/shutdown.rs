@@ -106,7 +106,7 @@ impl Shutdown {
         let shutdown = self.clone();
         self.tasks.spawn(async move {
             let ended = tokio::spawn(task).await;
-            if !shutdown.is_leaving() {
+            if ended.is_err() || !shutdown.is_requested() {
                 tracing::error!(
                     task = name,
                     panicked = ended.is_err(),
@@ -144,6 +144,24 @@ impl Shutdown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_dies_while_the_process_leaves_is_a_failure_too() {
+        let shutdown = Shutdown::default();
+        let (leaves, dies) = (shutdown.clone(), shutdown.clone());
+        shutdown.spawn("dies", async move { dies.leaving().await });
+        leaves.start_after(Duration::from_secs(5)).await;
+        assert!(shutdown.finished().await.is_err());
+
+        let shutdown = Shutdown::default();
+        let panics = shutdown.clone();
+        shutdown.spawn("panics", async move {
+            panics.requested().await;
+            panic!("at the last moment");
+        });
+        shutdown.start();
+        assert!(shutdown.finished().await.is_err());
+    }
 
     #[tokio::test]
     async fn a_task_that_dies_unasked_stops_the_process_with_failure() {

@@ -1,7 +1,9 @@
 //! What a process tells: logs to standard error, filtered by `RUST_LOG`; metrics for Prometheus; and, when OpenTelemetry's
 //! own variables name a collector, traces.
 
+use std::future::Future;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -16,6 +18,9 @@ use crate::trace;
 const SECONDS: [f64; 15] = [
     0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
 ];
+
+/// How often samples that nobody scraped are sorted in.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -62,6 +67,17 @@ pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
 }
 
 impl Telemetry {
+    /// Sorts samples into their histograms, for ever: a scrape does so too, but nobody may scrape.
+    pub fn upkeep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let metrics = self.metrics.clone();
+        async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                metrics.run_upkeep();
+            }
+        }
+    }
+
     /// Sends what is still to be sent. Blocks for some seconds if the collector is away.
     pub fn flush(self) {
         if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {

@@ -2,13 +2,17 @@
 //! names a collector; OpenTelemetry's other variables say the rest. A trace is carried from process to process, and
 //! through the outbox and Redis, in the form of W3C Trace Context.
 
+use std::collections::HashMap;
 use std::env;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider};
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
@@ -72,22 +76,19 @@ where
 /// The place of `span` in its trace; `None` when there is no trace.
 pub fn parent(span: &Span) -> Option<String> {
     let context = span.context();
-    let span = context.span();
-    let here = span.span_context();
-    here.is_valid().then(|| {
-        format!(
-            "00-{}-{}-{:02x}",
-            here.trace_id(),
-            here.span_id(),
-            here.trace_flags().to_u8()
-        )
-    })
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
+    let mut carried = HashMap::new();
+    TraceContextPropagator::new().inject_context(&context, &mut carried);
+    carried.remove(NAME)
 }
 
 /// Makes `span` a part of the trace that `parent` tells of. Anything that is no trace parent is left aside.
 pub fn follow(span: &Span, parent: &str) {
-    if let Some(parent) = read(parent) {
-        let context = opentelemetry::Context::new().with_remote_span_context(parent);
+    let carried = HashMap::from([(NAME.to_owned(), parent.to_owned())]);
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carried);
+    if context.span().span_context().is_valid() {
         // Fails only where nobody listens to the span.
         let _ = span.set_parent(context);
     }
@@ -97,40 +98,5 @@ pub fn follow(span: &Span, parent: &str) {
 pub fn follow_headers(span: &Span, headers: &HeaderMap) {
     if let Some(Ok(parent)) = headers.get(TRACE_PARENT).map(HeaderValue::to_str) {
         follow(span, parent);
-    }
-}
-
-/// Version 00 of the header: trace id, span id, flags.
-fn read(parent: &str) -> Option<SpanContext> {
-    let mut parts = parent.split('-');
-    let (Some("00"), Some(trace), Some(span), Some(flags), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let context = SpanContext::new(
-        TraceId::from_hex(trace).ok()?,
-        SpanId::from_hex(span).ok()?,
-        TraceFlags::new(u8::from_str_radix(flags, 16).ok()?),
-        true,
-        TraceState::NONE,
-    );
-    context.is_valid().then_some(context)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_trace_parent_is_read() {
-        let check = |text: &str, is_one: bool| assert_eq!(read(text).is_some(), is_one, "{text}");
-        check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true);
-        check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", true);
-        check("00-00000000000000000000000000000000-b7ad6b7169203331-01", false);
-        check("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false);
-        check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x", false);
-        check("00-zz-b7ad6b7169203331-01", false);
-        check("", false);
     }
 }

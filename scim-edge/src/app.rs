@@ -102,10 +102,9 @@ fn route(router: Router<Arc<Edge>>, path: &str, methods: MethodRouter<Arc<Edge>>
 }
 
 async fn ready(State(edge): State<Arc<Edge>>) -> Response {
-    if edge.health.standing() == Standing::Ready {
-        "ready".into_response()
-    } else {
-        Error::Timeout.into_response()
+    match edge.health.standing() {
+        Standing::Ready => "ready".into_response(),
+        Standing::NotReady(reason) => Error::NotReady(reason).into_response(),
     }
 }
 

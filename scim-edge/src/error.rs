@@ -26,6 +26,8 @@ pub enum Error {
     Core(tonic::Status),
     /// The core did not answer in time.
     Timeout,
+    /// This edge cannot serve now, and why.
+    NotReady(&'static str),
     /// There is no bearer token, or more than one.
     NoToken,
     /// What is sent as token is none.
@@ -84,7 +86,7 @@ impl Error {
         Some(match self {
             Error::Refused(refusal) => refusal.reason,
             Error::Core(status) => status::reason(status).unwrap_or(ErrorReason::Unavailable),
-            Error::Timeout => ErrorReason::Unavailable,
+            Error::Timeout | Error::NotReady(_) => ErrorReason::Unavailable,
             Error::ScopeMissing(_) => ErrorReason::ScopeMissing,
             Error::MalformedToken => ErrorReason::CredentialInvalid,
             Error::NotFound => ErrorReason::NotFound,
@@ -144,6 +146,7 @@ impl Error {
     fn detail(&self, reason: ErrorReason) -> String {
         match (reason, self) {
             (ErrorReason::NotFound, _) => "There is nothing here: the path or the id is unknown.".to_owned(),
+            (_, Error::NotReady(reason)) => format!("Not ready: {reason}."),
             (ErrorReason::Unavailable, _) => {
                 "The service cannot reach its data now: try again after the time in Retry-After.".to_owned()
             }

@@ -16,15 +16,11 @@ mod resources;
 mod respond;
 pub mod scim;
 
-use std::time::Duration;
-
+use anyhow::Context;
 use runtime::listen::Socket;
 use runtime::{Health, Shutdown};
 
 pub use config::{Config, Settings};
-
-/// How long open requests may go on after the stop was asked for.
-const GRACE: Duration = Duration::from_secs(15);
 
 /// Serves until `shutdown` asks to stop, then finishes open requests.
 pub async fn serve(
@@ -43,12 +39,11 @@ pub async fn serve(
         connections: settings.connections,
         ..listen::Limits::default()
     };
-    let listener = socket.into().listen()?;
-    tokio::select! {
-        () = listen::serve(listener, router, limits, shutdown.clone()) => {}
-        () = async { shutdown.requested().await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!(seconds = GRACE.as_secs(), "requests were still open when the grace time ended");
-        }
-    }
-    Ok(())
+    let listener = socket.into().listen().context("PORTCULLIS_LISTEN")?;
+    let server = listen::serve(listener, router, limits, shutdown.clone());
+    let served = async {
+        server.await;
+        Ok(())
+    };
+    shutdown.serve(served).await
 }

@@ -22,8 +22,10 @@ use hyper_util::service::TowerToHyperService;
 use runtime::Shutdown;
 use runtime::listen::Listener;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tower::Service;
+
+use crate::observe;
 
 mod activity;
 #[cfg(test)]
@@ -40,6 +42,9 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a connection without a request is kept when the stop comes: one may be under way on it.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long accepting pauses when all places were taken.
+const FULL: Duration = Duration::from_millis(100);
 
 /// How much connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -68,17 +73,34 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let slots = Arc::new(Semaphore::new(limits.connections as usize));
     let builder = builder();
     let mut listener = Listener::new(listener, shutdown.clone());
+    let open = |slots: &Semaphore| limits.connections as usize - slots.available_permits();
+    observe::connections(0, limits.connections);
     // The semaphore is never closed.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+    while let Ok(slot) = next_slot(&slots).await {
         let Some(stream) = listener.accept().await else { break };
+        observe::connections(open(&slots), limits.connections);
+        let (slots, most) = (Arc::clone(&slots), limits.connections);
         let connection = hold(stream, builder.clone(), router.clone(), limits, shutdown.clone());
         tokio::spawn(async move {
             connection.await;
             drop(slot);
+            observe::connections(most as usize - slots.available_permits(), most);
         });
     }
     // All slots are free when no connection is left.
     let _ = slots.acquire_many(limits.connections).await;
+}
+
+/// A place for the next connection. Says so when all are taken: everyone who comes waits then.
+async fn next_slot(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AcquireError> {
+    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        return Ok(slot);
+    }
+    tracing::warn!("as many connections are open as may be (PORTCULLIS_MAX_CONNECTIONS): others wait");
+    let slot = Arc::clone(slots).acquire_owned().await;
+    // Whoever stays at the limit is told once a second, not for each connection.
+    tokio::time::sleep(FULL).await;
+    slot
 }
 
 fn builder() -> Builder<TokioExecutor> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::Method;
+use http::{Method, StatusCode};
 use runtime::request::REQUEST_ID;
 use runtime::{RequestId, trace};
 use tracing::field::Empty;
@@ -18,6 +18,12 @@ use crate::app::Edge;
 const REQUESTS: &str = "portcullis_http_requests_total";
 const DURATION: &str = "portcullis_http_request_duration_seconds";
 
+const CONNECTIONS: &str = "portcullis_http_connections";
+const MOST: &str = "portcullis_http_connections_max";
+
+/// So much of a path is told.
+const LONGEST_PATH: usize = 256;
+
 /// A method that is none of HTTP's: a stranger may invent as many as it likes.
 const NO_METHOD: &str = "none";
 
@@ -25,29 +31,35 @@ const NO_METHOD: &str = "none";
 pub fn describe() {
     metrics::describe_counter!(REQUESTS, "HTTP requests answered");
     metrics::describe_histogram!(DURATION, "From the head of an HTTP request to its answer");
+    metrics::describe_gauge!(CONNECTIONS, "Connections that are open");
+    metrics::describe_gauge!(MOST, "Connections that may be open; more wait");
+}
+
+/// So many connections are open, of so many that may be.
+pub fn connections(open: usize, most: u32) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    metrics::gauge!(CONNECTIONS).set(open as f64);
+    metrics::gauge!(MOST).set(most);
 }
 
 /// The outermost layer but for what decorates every answer. The client's request id is kept if it is plain and short, and
-/// goes back to the client, to be quoted to the operator.
+/// goes back to the client, to be quoted to the operator. Health is asked every second, by machines.
 pub async fn observed(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    let since = Instant::now();
+    if matches!(request.uri().path(), "/healthz" | "/readyz") {
+        return next.run(request).await;
+    }
     let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
     request.headers_mut().insert(REQUEST_ID, id.header());
     let method = method(request.method());
     let span = span(&request, method, &id, edge.settings.trust_forwarded);
+    let mut told = Told::new(method);
     let mut response = id.clone().scope(next.run(request)).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id.header());
 
-    let (status, took) = (response.status(), since.elapsed());
-    let route = response.extensions_mut().remove::<Route>();
-    let route = route.as_ref().map_or("none", |route| route.0.as_str());
-    let labels = [
-        ("method", method.to_owned()),
-        ("route", route.trim_end_matches('/').to_owned()),
-        ("status", status.as_str().to_owned()),
-    ];
-    metrics::counter!(REQUESTS, &labels).increment(1);
-    metrics::histogram!(DURATION, &labels[..2]).record(took.as_secs_f64());
+    let status = response.status();
+    told.answered = Some(status);
+    told.route = response.extensions_mut().remove::<Route>();
+    let took = told.since.elapsed();
     span.record("status", status.as_u16());
     if status.is_success() && matches!(method, "GET" | "HEAD") {
         span.in_scope(|| tracing::debug!(?took, "answered"));
@@ -57,15 +69,58 @@ pub async fn observed(State(edge): State<Arc<Edge>>, mut request: Request, next:
     response
 }
 
+/// Counts a request when it is over, also when its client hung up.
+struct Told {
+    method: &'static str,
+    route: Option<Route>,
+    answered: Option<StatusCode>,
+    since: Instant,
+}
+
+impl Told {
+    fn new(method: &'static str) -> Self {
+        Told {
+            method,
+            route: None,
+            answered: None,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let route = self.route.as_ref().map_or("none", |route| route.0.as_str());
+        let labels = [
+            ("method", self.method.to_owned()),
+            ("route", route.trim_end_matches('/').to_owned()),
+            (
+                "status",
+                self.answered.as_ref().map_or("none", StatusCode::as_str).to_owned(),
+            ),
+        ];
+        metrics::counter!(REQUESTS, &labels).increment(1);
+        metrics::histogram!(DURATION, &labels[..2]).record(self.since.elapsed().as_secs_f64());
+    }
+}
+
 /// Never the query, which holds personal data. At the level of errors, so that every line of the request has its id,
 /// whatever `RUST_LOG` lets through. A stranger's word on which traces are kept is taken only from a proxy that is trusted.
 fn span(request: &Request, method: &str, id: &RequestId, trusted: bool) -> Span {
-    let path = request.uri().path();
+    let path = shortened(request.uri().path());
     let span = tracing::error_span!("http", method, path, request.id = %id, tenant.id = Empty, status = Empty);
     if trusted {
         trace::follow_headers(&span, request.headers());
     }
     span
+}
+
+/// A stranger's path may be as long as a request's head.
+fn shortened(path: &str) -> &str {
+    let end = (0..=LONGEST_PATH.min(path.len()))
+        .rev()
+        .find(|end| path.is_char_boundary(*end));
+    &path[..end.unwrap_or(0)]
 }
 
 fn method(method: &Method) -> &'static str {

@@ -11,12 +11,17 @@ pub const SCIM_JSON: &str = "application/scim+json";
 
 /// An answer with this body.
 pub fn json(status: StatusCode, body: &Json) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
+    let mut response = Response::new(Body::from(written(body)));
     *response.status_mut() = status;
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
     response
+}
+
+/// JSON's own writer takes half the time of `Display`. Neither fails on a value that is JSON already.
+fn written(body: &Json) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_else(|_| body.to_string().into_bytes())
 }
 
 /// An answer without a body.

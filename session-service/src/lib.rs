@@ -68,7 +68,7 @@ pub async fn serve(
         None => Err(error::Error::ServiceKey.into()),
     };
 
-    let listener = socket.into().listen()?;
+    let listener = socket.into().listen().context("PORTCULLIS_LISTEN")?;
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
         .layer(Observe::new(&identity_proto::METHODS))

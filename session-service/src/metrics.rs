@@ -20,7 +20,7 @@ const DEAD_LETTERS: &str = "portcullis_dead_letters_total";
 pub(crate) fn describe() {
     describe_gauge!(
         SESSIONS,
-        "Sessions in Redis, of all services, as the last sweep found them"
+        "Sessions in Redis, which all session services share: take the maximum, not the sum"
     );
     describe_counter!(CREATED, "Sessions created");
     describe_counter!(VALIDATIONS, "Validations, by what was answered");

@@ -197,6 +197,12 @@ impl Member {
     /// Starts it, at the address that it always has.
     pub fn start(&mut self) {
         let mut command = Command::new(self.binary);
+        // What is set for the tests is no setting of a service.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PORTCULLIS_") {
+                command.env_remove(name);
+            }
+        }
         command
             .args(["serve", self.service, "--listen", &self.address.to_string()])
             .args(["--admin-listen", &self.admin.to_string()])

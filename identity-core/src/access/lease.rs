@@ -28,7 +28,8 @@ pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
         };
         let Some(link) = link else { return };
         match within(renew_leases(&system, &link)).await {
-            Ok(()) => renewed = Instant::now(),
+            Ok(BUCKETS) => renewed = Instant::now(),
+            Ok(granted) => tracing::debug!(granted, "changes of access wait in the other buckets"),
             Err(error) => tracing::warn!(error = &*error, "the leases were not renewed"),
         }
         metrics::lease_age(renewed.elapsed());
@@ -38,7 +39,7 @@ pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
 
 /// Reads Redis's clock first, then asks PostgreSQL, then grants: a relay that freezes anywhere between grants nothing
 /// that reaches beyond what it saw.
-pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<(), Failure> {
+pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8, Failure> {
     let before = link.time().await?;
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
         "WITH late AS MATERIALIZED (
@@ -65,5 +66,5 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<()
         .filter_map(|(bucket, ..)| u8::try_from(bucket).ok())
         .collect();
     link.grant(&clean, before + LEASE_MS).await?;
-    Ok(())
+    Ok(u8::try_from(clean.len())?)
 }

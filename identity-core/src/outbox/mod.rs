@@ -81,7 +81,6 @@ impl Event {
             tenant_id: tenant.to_string(),
             sequence: 0,
             occur_time: None,
-            request_id: String::new(),
             payload: Some(payload),
         };
         Event {

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use runtime::RequestId;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::lease::Lease;
@@ -55,7 +57,11 @@ impl Lane {
         &self,
         share: impl Future<Output = Result<Option<OwnedSemaphorePermit>, sqlx::Error>>,
     ) -> Result<Lease, sqlx::Error> {
-        let span = tracing::info_span!("postgresql", lane = self.name);
+        // What the relay does of itself belongs to no trace.
+        let span = match RequestId::current() {
+            Some(_) => tracing::info_span!("postgresql", lane = self.name),
+            None => Span::none(),
+        };
         let asked = Instant::now();
         let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, async {
             let share = share.await?;

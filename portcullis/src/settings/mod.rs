@@ -33,7 +33,7 @@ pub(crate) fn unknown(given: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// A name that differs in more letters was not meant.
-const MISSPELT: usize = 5;
+const MISSPELT: usize = 3;
 
 /// The services of `serve`, each with what it takes.
 pub(crate) fn services() -> Vec<Command> {
@@ -56,28 +56,12 @@ fn known() -> Vec<String> {
 }
 
 fn refusal(name: &str) -> String {
-    let nearest = known().into_iter().min_by_key(|known| distance(known, name));
-    let nearest = nearest.filter(|known| distance(known, name) <= MISSPELT);
+    let nearest = known().into_iter().min_by_key(|known| strsim::levenshtein(known, name));
+    let nearest = nearest.filter(|known| strsim::levenshtein(known, name) <= MISSPELT);
     format!(
         "{name} is no setting{}; docs/configuration.md lists all",
         nearest.map_or(String::new(), |nearest| format!(", did you mean {nearest}?"))
     )
-}
-
-/// How many letters lie between two names (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

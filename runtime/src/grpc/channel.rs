@@ -83,8 +83,8 @@ impl Channel {
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        // The peers that did not let this request in.
-        let mut closed = vec![false; self.peers.len()];
+        // How often each peer did not let this request in.
+        let mut closed = vec![0; self.peers.len()];
         let mut sends_left = SENDS_EACH * self.peers.len();
         loop {
             let number = self.pick(&closed);
@@ -94,8 +94,8 @@ impl Channel {
                 answer => return Ok(answer?),
             };
             sends_left -= 1;
-            closed[number] |= is_unconnected(&error);
-            if sends_left == 0 || closed.iter().all(|closed| *closed) {
+            closed[number] += usize::from(is_unconnected(&error));
+            if sends_left == 0 {
                 return Err(error.into());
             }
             tracing::debug!(
@@ -107,7 +107,7 @@ impl Channel {
 
     /// Of the peers that may let this request in, and rather of those that do not rest, the one with the fewest open
     /// requests; of equals, each in turn.
-    fn pick(&self, closed: &[bool]) -> usize {
+    fn pick(&self, closed: &[usize]) -> usize {
         let now = Instant::now();
         let (count, first) = (self.peers.len(), self.turn.fetch_add(1, Ordering::Relaxed));
         let in_turn = (0..count).map(|step| first.wrapping_add(step) % count);

@@ -72,6 +72,7 @@ impl FakeCore {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = runtime::grpc::server()
+            .add_service(tonic_health::server::health_reporter().1)
             .add_service(UserServiceServer::new(self.clone()))
             .add_service(CredentialServiceServer::new(self.clone()));
         tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener, &runtime::Shutdown::default())));
