@@ -227,6 +227,25 @@ async fn the_metrics_that_are_documented_are_those_that_there_are() {
         .flat_map(|line| names(line.split('|').nth(1).unwrap_or_default()))
         .collect();
     assert_eq!(documented, declared);
+
+    let alerts = std::fs::read_to_string(root.join("deploy/prometheus/alerts.yml")).expect("the alerts");
+    let expressions = alerts.lines().filter(|line| !line.trim().starts_with('#'));
+    for name in expressions.flat_map(names) {
+        let series = ["_bucket", "_count", "_sum"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix));
+        assert!(declared.contains(series.unwrap_or(&name)), "an alert asks for {name}");
+    }
+    let alert = regex::Regex::new(r"alert: (\w+)").expect("a pattern");
+    let missing: Vec<_> = alert
+        .captures_iter(&alerts)
+        .map(|found| found[1].trim_start_matches("Portcullis").to_owned())
+        .filter(|name| !document.contains(name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not name the alerts {missing:?}"
+    );
 }
 
 #[tokio::test]

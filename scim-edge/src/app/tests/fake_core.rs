@@ -135,7 +135,8 @@ fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> 
     let keys = ServiceKeys::parse("SERVICE_KEYS", &keys, &["edge"]).unwrap();
     keys.authenticate(metadata)
         .ok_or_else(|| refused(ErrorReason::ServiceKeyInvalid))?;
-    let given = metadata.get(CREDENTIAL_METADATA).unwrap().to_str().unwrap();
+    let given = metadata.get(CREDENTIAL_METADATA).and_then(|hash| hash.to_str().ok());
+    let given = given.ok_or_else(|| refused(ErrorReason::CredentialInvalid))?;
     let is = |token: String| {
         let hash = credential::hash(&token).map(|byte| format!("{byte:02x}"));
         given == hash.concat()
