@@ -47,7 +47,13 @@ pub async fn serve(
     let store = Store::new(&settings.database).context("DATABASE_URL is not a PostgreSQL URL")?;
     let wake = Wake::default();
     let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
-    let access = Access::start(redis, &store, wake.clone(), settings.login_key.clone(), &shutdown);
+    let access = Access::start(
+        redis,
+        &store,
+        wake.clone(),
+        settings.login_key.clone(),
+        (&health, &shutdown),
+    );
     let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
     let routes = grpc::routes(&core, health.over_grpc(&[], &shutdown))?;
@@ -57,7 +63,11 @@ pub async fn serve(
         health::keep(health.clone(), settings.database.url, store.system()),
     );
     metrics::describe();
-    shutdown.spawn_endless("metrics", metrics::sample(store.clone(), store.relay()));
+    let (ready, sampling) = (health.clone(), metrics::sample(store.clone(), store.relay()));
+    shutdown.spawn_endless("metrics", async move {
+        ready.ready().await;
+        sampling.await;
+    });
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 
     let listening = socket.into().listen_when_ready(&health, &shutdown).await;

@@ -7,7 +7,6 @@ mod identity_client;
 mod invariants;
 mod properties;
 mod rfc;
-mod rolling;
 mod sessions;
 mod telemetry;
 mod threat_model;

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use identity_proto::access::BUCKETS;
 
 use super::link::Link;
-use super::relay::{CurrentLink, Failure, linked, within};
+use super::relay::{CurrentLink, Failing, Failure, linked, within};
 use crate::metrics;
 use crate::store::SystemStore;
 
 /// How often leases are renewed.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long to wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// How long they hold, in ms of Redis's clock.
 const LEASE_MS: i64 = 3_000;
 
@@ -19,7 +21,7 @@ const LEASE_MS: i64 = 3_000;
 pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut renewed = Instant::now();
+    let (mut renewed, mut failing) = (Instant::now(), Failing::default());
     loop {
         metrics::lease_age(renewed.elapsed());
         // Looked at once a second also while there is no link, so that the age is told.
@@ -28,9 +30,17 @@ pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
         };
         let Some(link) = link else { return };
         match within(renew_leases(&system, &link)).await {
-            Ok(BUCKETS) => renewed = Instant::now(),
-            Ok(granted) => tracing::debug!(granted, "changes of access wait in the other buckets"),
-            Err(error) => tracing::warn!(error = &*error, "the leases were not renewed"),
+            Ok(granted) => {
+                failing.succeeded();
+                if granted == BUCKETS {
+                    renewed = Instant::now();
+                }
+            }
+            Err(error) => {
+                failing.failed(&error, "the leases were not renewed");
+                // The link may be over, and the next one not be there yet.
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
         }
         metrics::lease_age(renewed.elapsed());
         tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }

@@ -19,7 +19,7 @@ mod wake;
 use std::sync::Arc;
 
 use identity_proto::identity::v1::AccessState;
-use runtime::{Secret, Shutdown};
+use runtime::{Health, Secret, Shutdown};
 
 use crate::store::{Store, SystemStore};
 
@@ -37,9 +37,15 @@ pub struct Access {
 }
 
 impl Access {
-    /// Starts the relay, which ends with the shutdown.
-    pub fn start(redis: redis::Client, store: &Store, wake: Wake, login_key: Secret, shutdown: &Shutdown) -> Self {
-        let registers = relay::start(redis, store.relay(), wake.clone(), shutdown);
+    /// Starts the relay once the process is ready, so that there is a schema. It ends with the shutdown.
+    pub fn start(
+        redis: redis::Client,
+        store: &Store,
+        wake: Wake,
+        login_key: Secret,
+        (health, shutdown): (&Health, &Shutdown),
+    ) -> Self {
+        let registers = relay::start(redis, store.relay(), wake.clone(), health.clone(), shutdown);
         Access {
             system: store.system(),
             registers,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity_proto::access::{BUCKETS, bucket, buckets};
-use runtime::{Shutdown, trace};
+use runtime::{Health, Shutdown, trace};
 use tokio::sync::watch;
 use tracing::Span;
 use uuid::Uuid;
@@ -31,13 +31,46 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A link that lasted no longer is not replaced at once.
 const SHORT_LIVED: Duration = Duration::from_millis(500);
 
+/// Which failures of a round that is tried again and again are told: the first in a row, and then one in [`Failing::TOLD`].
+#[derive(Default)]
+pub(super) struct Failing(u32);
+
+impl Failing {
+    const TOLD: u32 = 60;
+    /// A pipeline tells what each of its commands failed with.
+    const LONGEST: usize = 300;
+
+    pub(super) fn succeeded(&mut self) {
+        self.0 = 0;
+    }
+
+    pub(super) fn failed(&mut self, error: &Failure, what: &str) {
+        if self.0.is_multiple_of(Self::TOLD) {
+            let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            let cause: String = format!("{error}{source}").chars().take(Self::LONGEST).collect();
+            tracing::warn!(cause, times = self.0 + 1, "{what}");
+        }
+        self.0 = self.0.saturating_add(1);
+    }
+}
+
 /// The link that stands now, if any.
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
 
 /// Starts the relay's tasks; they end with the shutdown.
-pub(super) fn start(client: redis::Client, system: SystemStore, wake: Wake, shutdown: &Shutdown) -> CurrentLink {
+pub(super) fn start(
+    client: redis::Client,
+    system: SystemStore,
+    wake: Wake,
+    health: Health,
+    shutdown: &Shutdown,
+) -> CurrentLink {
     let (sender, current) = watch::channel(None);
-    shutdown.spawn_endless("access link", keep_linked(client, system.clone(), sender));
+    let linking = keep_linked(client, system.clone(), sender);
+    shutdown.spawn_endless("access link", async move {
+        health.ready().await;
+        linking.await;
+    });
     shutdown.spawn_endless("access apply", keep_applied(system.clone(), current.clone(), wake));
     shutdown.spawn_endless("access lease", keep_leased(system, current.clone()));
     current
@@ -82,12 +115,13 @@ async fn keep_linked(client: redis::Client, system: SystemStore, sender: watch::
 
 /// Applies changes as they are committed: woken, or every [`POLL`]; without a pause while batches are full.
 async fn keep_applied(system: SystemStore, mut current: CurrentLink, wake: Wake) {
+    let mut failing = Failing::default();
     loop {
         let Some(link) = linked(&mut current).await else { return };
         match within(apply_batch(&system, &link)).await {
             Ok(count) if count == BATCH => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error = &*error, "changes of access wait to be applied"),
+            Ok(_) => failing.succeeded(),
+            Err(error) => failing.failed(&error, "what waits to be applied cannot be looked at or applied"),
         }
         tokio::select! { () = wake.called() => {}, () = tokio::time::sleep(POLL) => {} }
     }

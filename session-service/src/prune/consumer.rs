@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use identity_proto::access::{CONSUMER_GROUP, buckets, entry, prefix, stream};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::streams::{StreamId, StreamPendingCountReply, StreamReadOptions, StreamReadReply};
+use redis::streams::{StreamId, StreamInfoConsumer, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, AsyncConnectionConfig, RedisError, RedisResult};
 use runtime::trace;
 use tracing::Instrument;
@@ -23,6 +23,8 @@ const COUNT: usize = 100;
 /// After how long an unfinished entry is taken over, and how often that is looked for.
 const IDLE_MS: usize = 10_000;
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
+/// After how long without a sign a consumer without entries is one of a former life.
+const FORGOTTEN_MS: usize = 3_600_000;
 /// How often an entry is tried.
 const TRIES: usize = 5;
 /// How many dead letters a bucket keeps.
@@ -57,6 +59,7 @@ async fn session(
         .set_response_timeout(Some(BLOCK + Duration::from_secs(1)));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     make_groups(&mut connection).await?;
+    forget_consumers(&mut connection).await?;
     *quiet = false;
     let keys: Vec<String> = buckets().map(stream).collect();
     let news = vec![">"; keys.len()];
@@ -97,6 +100,25 @@ async fn make_groups(connection: &mut MultiplexedConnection) -> RedisResult<()> 
     Ok(())
 }
 
+/// Takes consumers of former lives off the groups, once nothing waits for them.
+async fn forget_consumers(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    for bucket in buckets() {
+        let known: StreamInfoConsumersReply = connection.xinfo_consumers(stream(bucket), CONSUMER_GROUP).await?;
+        let over = |one: &&StreamInfoConsumer| one.pending == 0 && one.idle > FORGOTTEN_MS;
+        for one in known.consumers.iter().filter(over) {
+            let _: i64 = connection
+                .xgroup_delconsumer(stream(bucket), CONSUMER_GROUP, &one.name)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// An id as everyone else writes it.
+fn hyphenated(id: &str) -> String {
+    id.parse::<Uuid>().map_or_else(|_| id.to_owned(), |id| id.to_string())
+}
+
 /// Prunes as one entry says and takes it off the list. An entry that nobody can read stays pending, until it is dead.
 async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
     let text = |field: &str| id.get::<String>(field);
@@ -110,7 +132,12 @@ async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u
     };
     let request = text(entry::REQUEST).unwrap_or_default();
     // At the level of errors, so that its lines always have the request's id.
-    let span = tracing::error_span!("prune", request.id = request, tenant.id = tenant, user.id = user);
+    let span = tracing::error_span!(
+        "prune",
+        request.id = request,
+        tenant.id = hyphenated(&tenant),
+        user.id = hyphenated(&user)
+    );
     trace::follow(&span, &text(entry::TRACE).unwrap_or_default());
     let pruning = async {
         match user.as_str() {

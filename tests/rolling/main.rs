@@ -10,13 +10,18 @@ use std::time::{Duration, Instant};
 
 use e2e::cluster::Options;
 use e2e::scim::user;
+use e2e::system::Place;
 use e2e::{Cluster, Tenant};
 use local_stack::process::Signal;
 use serde_json::json;
 
-use crate::PLACE;
 use balancer::Balancer;
 use load::Load;
+
+const PLACE: Place = Place {
+    binary: env!("CARGO_BIN_EXE_portcullis-under-test"),
+    scratch: env!("CARGO_TARGET_TMPDIR"),
+};
 
 /// How long all of them serve between two restarts.
 const BETWEEN: Duration = Duration::from_millis(300);
