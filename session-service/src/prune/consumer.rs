@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use identity_proto::access::{CONSUMER_GROUP, buckets, entry, prefix, stream};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::streams::{StreamId, StreamInfoConsumer, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadOptions, StreamReadReply};
+use redis::streams::{
+    StreamId, StreamInfoConsumer, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadOptions, StreamReadReply,
+};
 use redis::{AsyncCommands, AsyncConnectionConfig, RedisError, RedisResult};
 use runtime::trace;
 use tracing::Instrument;
