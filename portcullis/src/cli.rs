@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::secrets;
 use crate::{dev, serve};
 
-const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve` and `secrets` finds the \
-    running system by --data-dir, or by PORTCULLIS_CORE_URL, PORTCULLIS_SESSION_URL and PORTCULLIS_SERVICE_KEY (or \
+const AFTER_HELP: &str = "Without a command, `dev` runs. Every other command but `serve`, `secrets` and `health` finds \
+    the running system by --data-dir, or by PORTCULLIS_CORE_URL, PORTCULLIS_SESSION_URL and PORTCULLIS_SERVICE_KEY (or \
     PORTCULLIS_SERVICE_KEY_FILE), which win. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the system cannot be reached.";
 
 /// A multi-tenant SCIM 2.0 service provider that ends a user's sessions when access ends

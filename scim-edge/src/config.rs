@@ -30,7 +30,7 @@ pub struct Config {
     /// the Host header of each request says it.
     #[arg(long, env = "PORTCULLIS_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// Believe X-Forwarded-Proto, because a proxy in front always sets it.
+    /// Believe X-Forwarded-Proto and traceparent, because a proxy in front always sets or removes them.
     #[arg(long, env = "PORTCULLIS_TRUST_FORWARDED", default_value_t = false)]
     pub trust_forwarded: bool,
     /// The largest body that is read, in bytes.
