@@ -12,7 +12,7 @@ use crate::output::Output;
 /// How long the answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How much of it is read.
-const LONGEST: u64 = 4_096;
+const LONGEST: u64 = 1024 * 1024;
 
 #[derive(Serialize)]
 struct Healthy<'a> {
