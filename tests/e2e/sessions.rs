@@ -1,12 +1,18 @@
 //! What a session is bound to: one login, one user, one tenant.
 
 use e2e::Tenant;
+use e2e::grpc::connect;
 use identity_proto::identity::v1::{AccessState, EndAccessRequest, ErrorReason, GetAccessRequest};
 use identity_proto::session::v1::revoke_session_request::Session as Named;
+use identity_proto::session::v1::session_service_client::SessionServiceClient;
 use identity_proto::session::v1::validate_session_response::Reason;
-use identity_proto::session::v1::{ListSessionsRequest, RevokeSessionRequest, SessionName};
+use identity_proto::session::v1::{
+    BeginLoginRequest, CreateSessionRequest, ListSessionsRequest, RevokeSessionRequest, RevokeUserSessionsRequest,
+    SessionName, ValidateSessionRequest,
+};
 use identity_proto::status::reason;
 use serde_json::json;
+use tonic::Code;
 
 use crate::system;
 
@@ -147,4 +153,50 @@ async fn ending_sessions_while_a_user_is_deactivated_never_reopens_the_user() {
         let standing = access.get_access(request).await.expect("an answer").into_inner();
         assert_eq!(standing.state(), AccessState::AccessInactive);
     }
+}
+
+#[tokio::test]
+async fn nothing_is_answered_to_a_service_without_a_known_key() {
+    let tenant = Tenant::create(system()).await;
+    let user = tenant.user().await;
+    let session = tenant.log_in(&user).await.expect("a session");
+    let (tenant_id, user_id) = (tenant.id.clone(), user.clone());
+    let mut stranger =
+        SessionServiceClient::new(connect(&system().description().session_grpc, "an-unknown-service-key"));
+    let refused = [
+        stranger
+            .validate_session(ValidateSessionRequest {
+                session_token: session.clone(),
+            })
+            .await
+            .map(drop),
+        stranger
+            .begin_login(BeginLoginRequest {
+                tenant_id: tenant_id.clone(),
+            })
+            .await
+            .map(drop),
+        stranger.create_session(CreateSessionRequest::default()).await.map(drop),
+        stranger
+            .list_sessions(ListSessionsRequest {
+                tenant_id: tenant_id.clone(),
+                user_id: user_id.clone(),
+            })
+            .await
+            .map(drop),
+        stranger.revoke_session(RevokeSessionRequest::default()).await.map(drop),
+        stranger
+            .revoke_user_sessions(RevokeUserSessionsRequest { tenant_id, user_id })
+            .await
+            .map(drop),
+    ];
+    for answer in refused {
+        let status = answer.expect_err("a stranger was answered");
+        assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+        assert_eq!(reason(&status), Some(ErrorReason::ServiceKeyInvalid), "{status:?}");
+    }
+    assert!(
+        tenant.validate(&session).await.expect("an answer").valid,
+        "a stranger ended it"
+    );
 }
