@@ -37,7 +37,8 @@ use grpc::{Auth, Core};
 use page::PageTokens;
 use store::Store;
 
-/// Serves identity.v1 until the shutdown, from when the database has this version's schema. A database that cannot be reached makes answers UNAVAILABLE, not an end.
+/// Serves identity.v1 from when the database has this version's schema until the shutdown. A database that cannot be
+/// reached later makes answers UNAVAILABLE, not an end.
 pub async fn serve(
     settings: Settings,
     socket: impl Into<Socket>,

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
@@ -43,8 +43,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a connection without a request is kept when the stop comes: one may be under way on it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long accepting pauses when all places were taken.
-const FULL: Duration = Duration::from_millis(100);
+/// How often it is said that all places are taken.
+const SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// How much connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let mut listener = Listener::new(listener, shutdown.clone());
     let open = |slots: &Semaphore| limits.connections as usize - slots.available_permits();
     observe::connections(0, limits.connections);
+    let mut said = None;
     // The semaphore is never closed.
-    while let Ok(slot) = next_slot(&slots).await {
+    while let Ok(slot) = next_slot(&slots, &mut said).await {
         let Some(stream) = listener.accept().await else { break };
         observe::connections(open(&slots), limits.connections);
         let (slots, most) = (Arc::clone(&slots), limits.connections);
@@ -91,16 +92,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let _ = slots.acquire_many(limits.connections).await;
 }
 
-/// A place for the next connection. Says so when all are taken: everyone who comes waits then.
-async fn next_slot(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AcquireError> {
+/// A place for the next connection. When all are taken, everyone who comes waits: that is said, but not for each of them.
+async fn next_slot(slots: &Arc<Semaphore>, said: &mut Option<Instant>) -> Result<OwnedSemaphorePermit, AcquireError> {
     if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
         return Ok(slot);
     }
-    tracing::warn!("as many connections are open as may be (PORTCULLIS_MAX_CONNECTIONS): others wait");
-    let slot = Arc::clone(slots).acquire_owned().await;
-    // Whoever stays at the limit is told once a second, not for each connection.
-    tokio::time::sleep(FULL).await;
-    slot
+    if said.is_none_or(|said| said.elapsed() > SAID_EVERY) {
+        tracing::warn!("as many connections are open as may be (PORTCULLIS_MAX_CONNECTIONS): others wait");
+        *said = Some(Instant::now());
+    }
+    Arc::clone(slots).acquire_owned().await
 }
 
 fn builder() -> Builder<TokioExecutor> {

@@ -16,6 +16,6 @@ pub(crate) async fn look(redis: RedisLink, core: Channel) -> Standing {
         Err(_) => Standing::NotReady("Redis cannot be reached"),
         Ok(leases) if leases.iter().all(|stands| *stands) => Standing::Ready,
         Ok(_) if runtime::health::serves(core).await => Standing::Ready,
-        Ok(_) => Standing::NotReady("no lease stands, and identity-core cannot be reached"),
+        Ok(_) => Standing::NotReady("leases are missing, and identity-core cannot be reached"),
     }
 }
