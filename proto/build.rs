@@ -5,18 +5,21 @@ use prost::Message as _;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 use protox::prost_reflect::prost_types::field_descriptor_proto::Label;
 
-const PROTOS: [&str; 12] = [
+const PROTOS: [&str; 15] = [
     "identity/v1/attribute.proto",
     "identity/v1/user.proto",
     "identity/v1/filter.proto",
     "identity/v1/patch.proto",
     "identity/v1/error_reason.proto",
     "identity/v1/quirk.proto",
+    "identity/v1/group.proto",
     "identity/v1/user_service.proto",
+    "identity/v1/group_service.proto",
     "identity/v1/tenant_service.proto",
     "identity/v1/credential_service.proto",
     "identity/v1/access_service.proto",
     "identity/v1/event.proto",
+    "identity/v1/event_service.proto",
     "session/v1/session_service.proto",
 ];
 
@@ -48,14 +51,18 @@ fn json_attributes(descriptors: &FileDescriptorSet) -> Vec<(String, String)> {
         .iter()
         .find(|file| file.name() == "identity/v1/user.proto")
         .expect("it is listed");
-    for message in user.message_type.iter().filter(|message| message.name() != "Meta") {
+    for message in user
+        .message_type
+        .iter()
+        .filter(|message| !["Meta", "Membership"].contains(&message.name()))
+    {
         let path = format!("identity.v1.{}", message.name());
         let derive = "#[derive(serde::Serialize, serde::Deserialize)]\n\
                       #[serde(rename_all = \"camelCase\", default, deny_unknown_fields)]";
         attributes.push((path.clone(), derive.to_owned()));
         for field in &message.field {
             let json = match field.name() {
-                "id" | "meta" => "skip",
+                "id" | "meta" | "groups" => "skip",
                 "user_name" => "rename = \"userName\"",
                 "enterprise" => &format!("rename = \"{ENTERPRISE}\", skip_serializing_if = \"Option::is_none\""),
                 "ref" => "rename = \"$ref\", skip_serializing_if = \"Option::is_none\"",

@@ -74,6 +74,7 @@ impl Error {
             | ErrorReason::Mutability
             | ErrorReason::TooMany
             | ErrorReason::PageTokenInvalid
+            | ErrorReason::EventsGone
             | ErrorReason::NotFound
             | ErrorReason::Uniqueness
             | ErrorReason::VersionMismatch

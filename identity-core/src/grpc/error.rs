@@ -41,6 +41,7 @@ fn code(reason: ErrorReason) -> Code {
         | ErrorReason::Mutability
         | ErrorReason::PageTokenInvalid
         | ErrorReason::LoginInvalid => Code::InvalidArgument,
+        ErrorReason::EventsGone => Code::OutOfRange,
         ErrorReason::TooMany => Code::ResourceExhausted,
         ErrorReason::NotFound => Code::NotFound,
         ErrorReason::Uniqueness => Code::AlreadyExists,

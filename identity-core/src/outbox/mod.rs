@@ -79,9 +79,8 @@ impl Event {
         let body = proto::Event {
             event_id: id.to_string(),
             tenant_id: tenant.to_string(),
-            sequence: 0,
-            occur_time: None,
             payload: Some(payload),
+            ..proto::Event::default()
         };
         Event {
             id,

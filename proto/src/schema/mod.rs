@@ -1,14 +1,18 @@
-//! The one table of attributes: RFC 7643 sections 3.1, 4.1 and 4.3 as data. The edge parses, filters and describes by
+//! The one table of attributes: RFC 7643 sections 3.1 and 4.1 to 4.3 as data. The edge parses, filters and describes by
 //! it; the core checks and compiles by it.
 
+mod group;
 mod user;
 
 use crate::identity::v1::AttributePath;
 
+pub use group::{CORE_GROUP, GROUP};
 pub use user::{CORE_USER, ENTERPRISE_USER, USER};
 
 /// URN of the core User schema.
 pub const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+/// URN of the core Group schema.
+pub const GROUP_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// URN of the enterprise User extension.
 pub const ENTERPRISE_URN: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -99,6 +103,12 @@ impl Attribute {
     /// The sub-attribute of that name, in any case.
     pub fn sub_attribute(&self, name: &str) -> Option<&'static Attribute> {
         find(self.sub_attributes, name)
+    }
+
+    /// Whether the values are a set of references: `value` says which one each is, and nothing of it changes.
+    pub fn is_set_of_references(&self) -> bool {
+        let value = self.sub_attribute("value");
+        self.multi_valued && value.is_some_and(|value| value.mutability == Mutability::Immutable)
     }
 
     const fn string(name: &'static str, description: &'static str) -> Self {

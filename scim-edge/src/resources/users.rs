@@ -174,8 +174,8 @@ async fn check_if_none_match(edge: &Edge, caller: &Caller, id: &str, headers: &H
 
 async fn read(edge: &Edge, caller: &Caller, id: String) -> Result<User, Error> {
     let request = GetUserRequest {
-        tenant_id: String::new(),
         id,
+        ..GetUserRequest::default()
     };
     call(edge.core.users().get_user(with_credential(request, &caller.hash))).await
 }
