@@ -82,6 +82,7 @@ async fn after_a_silent_cut_everything_serves_again_by_itself() {
     let get = GetUserRequest {
         tenant_id: provider.tenant.to_string(),
         id: ann.id.clone(),
+        ..GetUserRequest::default()
     };
     let standing = GetAccessRequest {
         tenant_id: provider.tenant.to_string(),

@@ -35,6 +35,7 @@ async fn a_database_of_a_later_version_is_served() {
     let get = GetUserRequest {
         tenant_id: provider.tenant.to_string(),
         id: ann.id.clone(),
+        ..GetUserRequest::default()
     };
     let mut users = core.users(As::service(PLATFORM));
     assert_eq!(users.get_user(get).await.unwrap().into_inner(), ann);

@@ -24,7 +24,11 @@ pub(super) async fn run(command: cli::User, system: &System, output: Output) -> 
             let (tenant_id, id) = resolve::user(system, &named).await?;
             let user = system
                 .users()
-                .get_user(GetUserRequest { tenant_id, id })
+                .get_user(GetUserRequest {
+                    tenant_id,
+                    id,
+                    ..GetUserRequest::default()
+                })
                 .await?
                 .into_inner();
             let document = document(&user)?;
