@@ -5,6 +5,7 @@ use caseless::Caseless as _;
 use identity_proto::schema::{Attribute, COMMON, USER};
 use serde_json::{Map, Value as Json};
 use unicode_normalization::UnicodeNormalization as _;
+use uuid::Uuid;
 
 /// Folding settles after two rounds on all of Unicode as we know it; the rest is for the Unicode that we do not know.
 const MAX_ROUNDS: usize = 8;
@@ -40,6 +41,13 @@ pub fn document(attributes: &Map<String, Json>) -> Map<String, Json> {
         };
         (name, key)
     }))
+}
+
+/// Reads an id in the one spelling that we give out. Any other text names nobody and nothing.
+pub fn id(text: &str) -> Option<Uuid> {
+    Uuid::parse_str(text)
+        .ok()
+        .filter(|id| id.hyphenated().to_string() == text)
 }
 
 /// Whether a value counts as assigned, RFC 7643 section 2.5.

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use identity_proto::identity::v1::ErrorReason;
 use runtime::Secret;
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::Error;
 
@@ -39,6 +40,16 @@ impl PageTokens {
                            filter the same from page to page";
             Error::new(ErrorReason::PageTokenInvalid, message)
         })
+    }
+
+    /// The id that a token goes on from; `None` for the first page, which has no token.
+    pub(crate) fn after(&self, list: &[&[u8]], token: &str) -> Result<Option<Uuid>, Error> {
+        match token {
+            "" => Ok(None),
+            token => Ok(Some(
+                Uuid::from_slice(&self.verify(list, token)?).map_err(Error::internal)?,
+            )),
+        }
     }
 
     fn open(&self, list: &[&[u8]], token: &str) -> Option<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! What types cannot say about a user: bounds, and the names that may be a userName. Pure; every refusal is
+//! What types cannot say about a user or a group: bounds, and the names that may be a userName. Pure; every refusal is
 //! `INVALID_VALUE` and names the attribute and the bound.
 //!
 //! RFC 7643 leaves lengths open, so these are ours: a text holds 8 KiB, a certificate 64 KiB, an attribute 200 values,
@@ -6,7 +6,7 @@
 
 use caseless::Caseless as _;
 use identity_proto::identity::v1::{ErrorReason, User};
-use identity_proto::schema::{Attribute, COMMON, Mutability, Returned, Type, USER};
+use identity_proto::schema::{Attribute, COMMON, GROUP, Mutability, ResourceType, Returned, Type, USER};
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 use unicode_normalization::UnicodeNormalization as _;
@@ -39,16 +39,18 @@ const INDEXED: [&str; 7] = [
 pub fn typed(mut document: Map<String, Json>) -> Result<User, Error> {
     prune(&mut document);
     let document = Json::Object(document);
-    User::deserialize(&document).map_err(|error| match document.as_object().map(resource) {
-        Some(Err(named)) => named,
-        _ => invalid("the user does not have the form of the User schema").with_source(error),
-    })
+    User::deserialize(&document).map_err(
+        |error| match document.as_object().map(|document| resource(&USER, document)) {
+            Some(Err(named)) => named,
+            _ => invalid("the user does not have the form of the User schema").with_source(error),
+        },
+    )
 }
 
 /// Checks a user's document before it is written.
 pub fn user(document: &Map<String, Json>) -> Result<(), Error> {
     user_name(document.get("userName").and_then(Json::as_str).unwrap_or_default())?;
-    resource(document)?;
+    resource(&USER, document)?;
     let length = Json::Object(document.clone()).to_string().len();
     if length > MAX_DOCUMENT {
         return Err(invalid(format!(
@@ -56,6 +58,15 @@ pub fn user(document: &Map<String, Json>) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// Checks a group's document, which has no members, before it is written.
+pub fn group(document: &Map<String, Json>) -> Result<(), Error> {
+    let name = document.get("displayName").and_then(Json::as_str).unwrap_or_default();
+    if name.trim().is_empty() {
+        return Err(invalid("displayName is required and must not be empty"));
+    }
+    resource(&GROUP, document)
 }
 
 /// Removes what counts as unassigned, RFC 7643 section 2.5.
@@ -81,9 +92,9 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorReason::InvalidValue, message)
 }
 
-fn resource(document: &Map<String, Json>) -> Result<(), Error> {
+fn resource(resource_type: &'static ResourceType, document: &Map<String, Json>) -> Result<(), Error> {
     for (name, value) in document {
-        if let Some(extension) = USER.extensions.iter().find(|schema| schema.id == name) {
+        if let Some(extension) = resource_type.extensions.iter().find(|schema| schema.id == name) {
             attributes(&format!("{name}:"), extension.attributes, object(name, value)?)?;
             continue;
         }
@@ -91,7 +102,7 @@ fn resource(document: &Map<String, Json>) -> Result<(), Error> {
         let definition = COMMON
             .iter()
             .filter(|one| one.name == "externalId")
-            .chain(USER.schema.attributes.iter().filter(stored))
+            .chain(resource_type.schema.attributes.iter().filter(stored))
             .find(|one| one.name == name);
         attribute(name, definition, value)?;
     }
@@ -106,7 +117,7 @@ fn attributes(prefix: &str, definitions: &'static [Attribute], values: &Map<Stri
 }
 
 fn attribute(path: &str, definition: Option<&'static Attribute>, value: &Json) -> Result<(), Error> {
-    let definition = definition.ok_or_else(|| invalid(format!("users have no attribute {path} that can be set")))?;
+    let definition = definition.ok_or_else(|| invalid(format!("{path} is no attribute that can be set")))?;
     if !definition.multi_valued {
         return single(path, definition, value);
     }

@@ -6,7 +6,7 @@ use identity_proto::identity::v1::comparison::Operator;
 use identity_proto::identity::v1::filter::Expression;
 use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, Comparison, Filter, ValuePath};
-use identity_proto::schema::{Attribute, Returned, Schema, Target, Type, USER};
+use identity_proto::schema::{Attribute, ResourceType, Returned, Schema, Target, Type};
 
 use super::test::{Test, invalid};
 use super::tree::Tree;
@@ -36,20 +36,20 @@ pub(crate) struct InValue {
     pub(crate) test: Test,
 }
 
-/// Checks a filter on resources.
-pub(crate) fn check(filter: &Filter) -> Result<Tree<Leaf>, Error> {
+/// Checks a filter on resources of a type.
+pub(crate) fn check(resource: &'static ResourceType, filter: &Filter) -> Result<Tree<Leaf>, Error> {
     within_limits(filter)?;
     walk(filter, &|expression| match expression {
         Expression::Comparison(comparison) => {
             let path = comparison.path.clone().unwrap_or_default();
-            let place = place(&path)?;
+            let place = place(resource, &path)?;
             let attribute = place.sub_attribute.unwrap_or(place.attribute);
             compare(&path.to_string(), attribute, comparison, |test| {
                 Leaf::Attribute(place, test)
             })
         }
-        Expression::Present(path) => Ok(Tree::Leaf(Leaf::Attribute(place(path)?, Test::Present))),
-        Expression::ValuePath(value_path) => value_leaf(value_path),
+        Expression::Present(path) => Ok(Tree::Leaf(Leaf::Attribute(place(resource, path)?, Test::Present))),
+        Expression::ValuePath(value_path) => value_leaf(resource, value_path),
         Expression::And(_) | Expression::Or(_) | Expression::Not(_) => Err(empty()),
     })
 }
@@ -121,8 +121,8 @@ fn compare<L>(
     }
 }
 
-fn place(path: &AttributePath) -> Result<Place, Error> {
-    let (attribute, sub_attribute) = match USER.target(path) {
+fn place(resource: &'static ResourceType, path: &AttributePath) -> Result<Place, Error> {
+    let (attribute, sub_attribute) = match resource.target(path) {
         Some(Target::Attribute(attribute, sub_attribute)) => (attribute, sub_attribute),
         Some(Target::Extension(schema)) => {
             return Err(invalid(format!(
@@ -130,22 +130,38 @@ fn place(path: &AttributePath) -> Result<Place, Error> {
                 schema.id
             )));
         }
-        None => return Err(invalid(format!("users have no attribute {path}"))),
+        None => {
+            let name = resource.name.to_ascii_lowercase();
+            return Err(invalid(format!("{name}s have no attribute {path}")));
+        }
     };
-    let is_location = sub_attribute.is_some_and(|sub| sub.name == "location");
-    if attribute.returned == Returned::Never || attribute.name == "groups" || is_location {
-        return Err(invalid(format!("{path} cannot be filtered on")));
+    let is_unfit = attribute.returned == Returned::Never || attribute.name == "groups";
+    if is_unfit || sub_attribute.is_some_and(|sub| is_computed(attribute, sub)) {
+        return Err(unfit(path));
     }
     Ok(Place {
-        extension: USER.extensions.iter().copied().find(|schema| schema.id == path.schema),
+        extension: resource
+            .extensions
+            .iter()
+            .copied()
+            .find(|schema| schema.id == path.schema),
         attribute,
         sub_attribute,
     })
 }
 
-fn value_leaf(value_path: &ValuePath) -> Result<Tree<Leaf>, Error> {
+/// Whether the sub-attribute is made when it is read.
+fn is_computed(attribute: &Attribute, sub: &Attribute) -> bool {
+    sub.name == "location" || (attribute.is_set_of_references() && matches!(sub.name, "display" | "$ref"))
+}
+
+fn unfit(name: impl std::fmt::Display) -> Error {
+    invalid(format!("{name} cannot be filtered on"))
+}
+
+fn value_leaf(resource: &'static ResourceType, value_path: &ValuePath) -> Result<Tree<Leaf>, Error> {
     let path = value_path.path.clone().unwrap_or_default();
-    let place = place(&path)?;
+    let place = place(resource, &path)?;
     if !place.attribute.multi_valued || place.attribute.kind != Type::Complex || place.sub_attribute.is_some() {
         return Err(invalid(format!(
             "{path} has no values to choose from; compare it without brackets"
@@ -159,11 +175,15 @@ fn value_leaf(value_path: &ValuePath) -> Result<Tree<Leaf>, Error> {
 }
 
 fn sub_attribute(attribute: &'static Attribute, path: &AttributePath) -> Result<&'static Attribute, Error> {
-    attribute
+    let sub = attribute
         .sub_attributes
         .iter()
         .find(|sub| path.schema.is_empty() && path.sub_attribute.is_empty() && sub.name == path.attribute)
-        .ok_or_else(|| invalid(format!("{} has no sub-attribute {path}", attribute.name)))
+        .ok_or_else(|| invalid(format!("{} has no sub-attribute {path}", attribute.name)))?;
+    if is_computed(attribute, sub) {
+        return Err(unfit(format_args!("{}.{}", attribute.name, sub.name)));
+    }
+    Ok(sub)
 }
 
 fn in_value(sub: &'static Attribute, test: Test) -> InValue {

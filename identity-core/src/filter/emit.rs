@@ -2,15 +2,17 @@
 //! so a test of an absent value may stay unknown; only `not` must say which, and says `IS NOT TRUE`.
 
 use super::check::InValue;
+use super::layout::Layout;
 use super::lower::{Condition, Scalar, Storage, of_column};
 use super::test::{Operand, Order, Test};
 use super::tree::Tree;
 use super::{Fragment, Predicate};
+use crate::keys;
 
 /// Writes the condition.
-pub(super) fn emit(condition: &Tree<Condition>) -> Predicate {
+pub(super) fn emit(layout: &Layout, condition: &Tree<Condition>) -> Predicate {
     let mut sql = Sql(Vec::new());
-    sql.tree(condition, &Sql::condition);
+    sql.tree(condition, &|sql, condition| sql.condition(layout, condition));
     Predicate(sql.0)
 }
 
@@ -49,17 +51,65 @@ impl Sql {
         self.push(&[")"]);
     }
 
-    fn condition(&mut self, condition: &Condition) {
+    fn condition(&mut self, layout: &Layout, condition: &Condition) {
         match condition {
             Condition::Constant(true) => self.push(&["true"]),
             Condition::Constant(false) => self.push(&["false"]),
             Condition::IdIs(id) => {
-                self.push(&["u.user_id = "]);
+                self.push(&[layout.id, " = "]);
                 self.0.push(Fragment::Uuid(*id));
             }
             Condition::Scalar(scalar, test) => self.scalar(scalar, test),
             Condition::Element { array, inner, or_none } => self.element(array, inner, *or_none),
             Condition::Searchable { path, value, kind } => self.searchable(path, value, kind.as_ref()),
+            Condition::HasMember(id) => self.has_member(*id),
+            Condition::Member { inner, or_none } => self.member(inner, *or_none),
+        }
+    }
+
+    /// As an array, so that the few groups of a member are found first, also below an `or`. The id is a user's or a group's.
+    fn has_member(&mut self, id: uuid::Uuid) {
+        let of = |column| {
+            [
+                "SELECT m.group_id FROM member m WHERE m.tenant_id = current_setting('portcullis.tenant_id')::uuid AND m.",
+                column,
+                " = ",
+            ]
+        };
+        self.push(&["g.group_id = ANY (ARRAY("]);
+        self.push(&of("member_user_id"));
+        self.0.push(Fragment::Uuid(id));
+        self.push(&[" UNION ALL "]);
+        self.push(&of("member_group_id"));
+        self.0.push(Fragment::Uuid(id));
+        self.push(&["))"]);
+    }
+
+    fn member(&mut self, inner: &Tree<InValue>, or_none: bool) {
+        let of_group = "EXISTS (SELECT FROM member m WHERE m.tenant_id = g.tenant_id AND m.group_id = g.group_id";
+        if or_none {
+            self.push(&["(NOT ", of_group, ") OR "]);
+        }
+        self.push(&[of_group, " AND "]);
+        self.tree(inner, &|sql, leaf: &InValue| sql.in_member(leaf));
+        self.push(&[if or_none { "))" } else { ")" }]);
+    }
+
+    /// Equality of ids is that of the column, which has an index.
+    fn in_member(&mut self, leaf: &InValue) {
+        match (leaf.sub_attribute, &leaf.test) {
+            ("value", Test::Equal(Operand::Text(text))) => match keys::id(text) {
+                Some(id) => {
+                    self.push(&["m.member_id = "]);
+                    self.0.push(Fragment::Uuid(id));
+                }
+                None => self.push(&["false"]),
+            },
+            ("value", test) => self.scalar(&of_column("(m.member_id::text COLLATE \"C\")"), test),
+            (_, test) => self.scalar(
+                &of_column("(CASE WHEN m.is_group THEN 'group' ELSE 'user' END COLLATE \"C\")"),
+                test,
+            ),
         }
     }
 

@@ -1,18 +1,20 @@
-//! Second step: where each test is read. Key columns and the table `user_value` have indexes and are used wherever an
-//! index can answer; everything else is read from the folded document `u.keys`.
+//! Second step: where each test is read. Key columns and the tables `user_value` and `member` have indexes and are used
+//! wherever an index can answer; everything else is read from the folded document `u.keys`.
 //!
 //! Below a `not`, `user_value` is never used: what matches there is what the index did not find. Neither is it used for
 //! `co`, which none of its indexes answers.
 
-use identity_proto::schema::{ENTERPRISE_URN, USER, USER_URN};
+use identity_proto::schema::Schema;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::check::{InValue, Leaf, Place};
+use super::layout::Layout;
 use super::test::{Operand, Test};
 use super::tree::Tree;
+use crate::keys;
 
-/// A condition on a row of `users`.
+/// A condition on a row of the layout's table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Condition {
     Constant(bool),
@@ -29,6 +31,13 @@ pub(super) enum Condition {
         path: &'static str,
         value: Test,
         kind: Option<Test>,
+    },
+    /// The user or group of that id is a member.
+    HasMember(Uuid),
+    /// One member satisfies the whole inner tree; with `or_none`, so does a group without members.
+    Member {
+        inner: Tree<InValue>,
+        or_none: bool,
     },
 }
 
@@ -47,52 +56,37 @@ pub(super) enum Storage {
     Json,
 }
 
-/// Attributes that have a column, by the names of attribute and sub-attribute.
-const COLUMNS: [(&str, &str, &str); 6] = [
-    ("userName", "", "u.user_name_key"),
-    ("externalId", "", "u.external_id"),
-    ("active", "", "u.active"),
-    ("meta", "created", "u.created_at"),
-    ("meta", "lastModified", "u.last_modified_at"),
-    ("meta", "version", "('W/\"' || u.version || '\"' COLLATE \"C\")"),
-];
-const ID_AS_TEXT: &str = "(u.user_id::text COLLATE \"C\")";
-
-/// Attributes that `user_value` holds, by the path that it calls them.
-const SEARCHABLE: [&str; 3] = ["displayName", "emails", "phoneNumbers"];
-
 /// Chooses a condition for every leaf.
-pub(super) fn lower(checked: &Tree<Leaf>) -> Tree<Condition> {
-    lower_under(checked, true)
+pub(super) fn lower(layout: &Layout, checked: &Tree<Leaf>) -> Tree<Condition> {
+    lower_under(layout, checked, true)
 }
 
-fn lower_under(checked: &Tree<Leaf>, positive: bool) -> Tree<Condition> {
-    let all = |trees: &[Tree<Leaf>]| trees.iter().map(|tree| lower_under(tree, positive)).collect();
+fn lower_under(layout: &Layout, checked: &Tree<Leaf>, positive: bool) -> Tree<Condition> {
+    let all = |trees: &[Tree<Leaf>]| trees.iter().map(|tree| lower_under(layout, tree, positive)).collect();
     match checked {
         Tree::All(trees) => Tree::All(all(trees)),
         Tree::Any(trees) => Tree::Any(all(trees)),
-        Tree::Not(tree) => Tree::Not(Box::new(lower_under(tree, false))),
-        Tree::Leaf(Leaf::Attribute(place, test)) => attribute(place, test, positive),
-        Tree::Leaf(Leaf::Value(place, inner)) => Tree::Leaf(value(place, inner, positive)),
+        Tree::Not(tree) => Tree::Not(Box::new(lower_under(layout, tree, false))),
+        Tree::Leaf(Leaf::Attribute(place, test)) => attribute(layout, place, test, positive),
+        Tree::Leaf(Leaf::Value(place, inner)) => Tree::Leaf(value(layout, place, inner, positive)),
     }
 }
 
-fn attribute(place: &Place, test: &Test, positive: bool) -> Tree<Condition> {
+fn attribute(layout: &Layout, place: &Place, test: &Test, positive: bool) -> Tree<Condition> {
     let sub_name = place.sub_attribute.map_or("", |sub| sub.name);
-    let column = COLUMNS
-        .iter()
-        .find(|(name, sub, _)| is_core(place, name) && *sub == sub_name);
-    if let Some((_, _, sql)) = column {
+    let mut columns = layout.columns.iter();
+    if let Some((_, _, sql)) = columns.find(|(name, sub, _)| is_core(place, name) && *sub == sub_name) {
         return Tree::Leaf(Condition::Scalar(of_column(sql), test.clone()));
     }
     if is_core(place, "schemas") {
-        return schemas(test);
+        return schemas(layout, test);
     }
     Tree::Leaf(match (place.attribute.name, sub_name) {
-        ("id", "") if place.extension.is_none() => return user_id(test),
+        ("id", "") if place.extension.is_none() => return id(layout, test),
         ("meta", "") => Condition::Constant(true),
-        ("meta", "resourceType") => Condition::Constant(test.holds(true, Some(&USER.name.into()))),
-        ("displayName", "") | (_, "value") if positive && is_searchable(place, test) => Condition::Searchable {
+        ("meta", "resourceType") => Condition::Constant(test.holds(true, Some(&layout.resource.name.into()))),
+        _ if place.attribute.is_set_of_references() => members(place, test, positive),
+        ("displayName", "") | (_, "value") if positive && is_searchable(layout, place, test) => Condition::Searchable {
             path: place.attribute.name,
             value: test.clone(),
             kind: None,
@@ -112,36 +106,63 @@ pub(super) fn of_column(sql: &'static str) -> Scalar {
     }
 }
 
-/// Ids are lower-case UUIDs and compare exactly: text in any other form equals none.
-fn user_id(test: &Test) -> Tree<Condition> {
-    let equal = |text: &str| match Uuid::parse_str(text) {
-        Ok(id) if id.to_string() == text => Condition::IdIs(id),
-        _ => Condition::Constant(false),
-    };
+/// Ids compare exactly.
+fn id(layout: &Layout, test: &Test) -> Tree<Condition> {
+    let equal = |text: &str| keys::id(text).map_or(Condition::Constant(false), Condition::IdIs);
     match test {
         Test::Equal(Operand::Text(text)) => Tree::Leaf(equal(text)),
         Test::NotEqual(Operand::Text(text)) => Tree::not_leaf(equal(text)),
-        _ => Tree::Leaf(Condition::Scalar(of_column(ID_AS_TEXT), test.clone())),
+        _ => Tree::Leaf(Condition::Scalar(of_column(layout.id_as_text), test.clone())),
     }
 }
 
 /// `schemas` is not stored: the core schema always belongs to it, an extension while it has attributes.
-fn schemas(test: &Test) -> Tree<Condition> {
-    let named = |urn: &'static str| Tree::Leaf(Condition::Constant(test.holds(true, Some(&Json::from(urn)))));
-    let enterprise = Scalar {
-        sql: vec!["(u.keys", " -> '", ENTERPRISE_URN, "'", ")"],
-        storage: Storage::Json,
+fn schemas(layout: &Layout, test: &Test) -> Tree<Condition> {
+    let named = |schema: &Schema| Tree::Leaf(Condition::Constant(test.holds(true, Some(&Json::from(schema.id)))));
+    let with_extension = |schema: &'static Schema| {
+        let content = Scalar {
+            sql: vec!["(u.keys", " -> '", schema.id, "'", ")"],
+            storage: Storage::Json,
+        };
+        let is_there = Tree::Leaf(Condition::Scalar(content, Test::Present));
+        Tree::All(vec![is_there, named(schema)])
     };
-    let with_enterprise = Tree::Leaf(Condition::Scalar(enterprise, Test::Present));
-    Tree::Any(vec![
-        named(USER_URN),
-        Tree::All(vec![with_enterprise, named(ENTERPRISE_URN)]),
-    ])
+    let extensions = layout.resource.extensions.iter().copied().map(with_extension);
+    Tree::Any(
+        std::iter::once(named(layout.resource.schema))
+            .chain(extensions)
+            .collect(),
+    )
 }
 
-fn is_searchable(place: &Place, test: &Test) -> bool {
+fn members(place: &Place, test: &Test, positive: bool) -> Condition {
+    let sub = place.sub_attribute.or_else(|| place.attribute.sub_attribute("value"));
+    let inner = sub.map(|sub| InValue {
+        sub_attribute: sub.name,
+        case_exact: sub.case_exact,
+        test: test.clone(),
+    });
+    match inner {
+        Some(inner) => with_member(Tree::Leaf(inner), matches!(test, Test::NotEqual(_)), positive),
+        None => Condition::Constant(false),
+    }
+}
+
+/// One id is looked up by its index, unless what is asked for is the groups without it.
+fn with_member(inner: Tree<InValue>, or_none: bool, positive: bool) -> Condition {
+    match &inner {
+        Tree::Leaf(InValue {
+            sub_attribute: "value",
+            test: Test::Equal(Operand::Text(text)),
+            ..
+        }) if positive => keys::id(text).map_or(Condition::Constant(false), Condition::HasMember),
+        _ => Condition::Member { inner, or_none },
+    }
+}
+
+fn is_searchable(layout: &Layout, place: &Place, test: &Test) -> bool {
     let indexed = matches!(test, Test::Equal(_) | Test::StartsWith(_));
-    indexed && place.extension.is_none() && SEARCHABLE.contains(&place.attribute.name)
+    indexed && place.extension.is_none() && layout.searchable.contains(&place.attribute.name)
 }
 
 fn in_document(place: &Place, test: &Test) -> Condition {
@@ -185,8 +206,11 @@ fn json(place: &Place) -> Scalar {
     }
 }
 
-fn value(place: &Place, inner: &Tree<InValue>, positive: bool) -> Condition {
-    let searchable = searchable_value(place, inner);
+fn value(layout: &Layout, place: &Place, inner: &Tree<InValue>, positive: bool) -> Condition {
+    if place.attribute.is_set_of_references() {
+        return with_member(inner.clone(), false, positive);
+    }
+    let searchable = searchable_value(layout, place, inner);
     match searchable {
         Some((value, kind)) if positive => Condition::Searchable {
             path: place.attribute.name,
@@ -202,7 +226,11 @@ fn value(place: &Place, inner: &Tree<InValue>, positive: bool) -> Condition {
 }
 
 /// The tests of value and type, if the value filter consists of nothing else and one row of `user_value` answers them.
-fn searchable_value<'a>(place: &Place, inner: &'a Tree<InValue>) -> Option<(&'a Test, Option<&'a Test>)> {
+fn searchable_value<'a>(
+    layout: &Layout,
+    place: &Place,
+    inner: &'a Tree<InValue>,
+) -> Option<(&'a Test, Option<&'a Test>)> {
     let leaf = |tree: &'a Tree<InValue>| match tree {
         Tree::Leaf(leaf) => Some((leaf.sub_attribute, &leaf.test)),
         _ => None,
@@ -220,5 +248,5 @@ fn searchable_value<'a>(place: &Place, inner: &'a Tree<InValue>) -> Option<(&'a 
         },
     };
     let kind_is_equal = kind.is_none_or(|kind| matches!(kind, Test::Equal(_)));
-    (kind_is_equal && is_searchable(place, value)).then_some((value, kind))
+    (kind_is_equal && is_searchable(layout, place, value)).then_some((value, kind))
 }

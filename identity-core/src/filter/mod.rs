@@ -7,12 +7,13 @@
 //! - A comparison on a multi-valued attribute holds if any of its values satisfies it. `ne` also holds without values.
 //! - An absent boolean sub-attribute, such as `primary`, is false.
 //! - A dateTime without a zone is read as UTC.
-//! - `password`, `groups` and `meta.location` cannot be filtered on: the first never is an oracle, the others are not
-//!   stored with the user.
+//! - `password`, `groups`, `meta.location`, `members.display` and `members.$ref` cannot be filtered on: the first never is
+//!   an oracle, the others are not stored with the resource.
 
 mod check;
 mod emit;
 mod evaluate;
+mod layout;
 mod lower;
 mod test;
 mod tree;
@@ -20,6 +21,7 @@ mod tree;
 use std::fmt;
 
 use identity_proto::identity::v1::Filter;
+use identity_proto::schema::ResourceType;
 use serde_json::{Map, Value as Json};
 use sqlx::{Postgres, QueryBuilder};
 
@@ -27,8 +29,9 @@ use crate::Error;
 
 pub(crate) use check::check_value_filter;
 pub(crate) use evaluate::selects;
+pub use layout::{GROUPS, Layout, USERS};
 
-/// A condition on one row of `users`: SQL fragments that this crate wrote, and the values to bind between them.
+/// A condition on one row of a layout's table: SQL fragments that this crate wrote, and the values to bind between them.
 #[derive(Clone, Debug)]
 pub struct Predicate(Vec<Fragment>);
 
@@ -41,21 +44,25 @@ enum Fragment {
     Uuid(uuid::Uuid),
 }
 
-/// Compiles a filter into a condition on `users`; `INVALID_FILTER` names the attribute that it does not fit.
-pub fn compile(filter: &Filter) -> Result<Predicate, Error> {
-    let checked = check::check(filter)?;
-    Ok(emit::emit(&lower::lower(&checked)))
+/// Compiles a filter into a condition on the layout's table; `INVALID_FILTER` names the attribute that it does not fit.
+pub fn compile(layout: &'static Layout, filter: &Filter) -> Result<Predicate, Error> {
+    let checked = check::check(layout.resource, filter)?;
+    Ok(emit::emit(layout, &lower::lower(layout, &checked)))
 }
 
 /// Whether a filter selects a resource, given as its JSON with `id` and `meta`. This is what [`compile`] must agree
 /// with.
-pub fn matches(filter: &Filter, resource: &Map<String, Json>) -> Result<bool, Error> {
-    Ok(evaluate::matches(&check::check(filter)?, resource))
+pub fn matches(
+    resource_type: &'static ResourceType,
+    filter: &Filter,
+    resource: &Map<String, Json>,
+) -> Result<bool, Error> {
+    Ok(evaluate::matches(&check::check(resource_type, filter)?, resource))
 }
 
 impl Predicate {
-    /// Writes the condition in parentheses. The statement calls the table `users` `u`, binds the tenant itself, and runs
-    /// where the setting `portcullis.tenant_id` names that same tenant.
+    /// Writes the condition in parentheses. The statement calls the table as the layout says, binds the tenant itself, and
+    /// runs where the setting `portcullis.tenant_id` names that same tenant.
     pub fn push(&self, query: &mut QueryBuilder<Postgres>) {
         query.push("(");
         for fragment in &self.0 {

@@ -2,12 +2,14 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use identity_proto::identity::v1::comparison::Operator::{self, Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, FilterList, Value, filter::Expression};
-use identity_proto::schema::ENTERPRISE_URN;
+use identity_proto::schema::{ENTERPRISE_URN, USER};
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::runtime::Runtime;
 
 use super::*;
+
+mod groups;
 
 /// `schema:attribute.sub`, without the schema for the core.
 fn path(text: &str) -> AttributePath {
@@ -51,7 +53,11 @@ fn binds(predicate: &Predicate) -> Vec<String> {
 }
 
 fn check(filter: &Filter, sql: &str, expect: &[&str]) {
-    let predicate = compile(filter).unwrap();
+    check_on(&USERS, filter, sql, expect);
+}
+
+fn check_on(layout: &'static Layout, filter: &Filter, sql: &str, expect: &[&str]) {
+    let predicate = compile(layout, filter).unwrap();
     assert_eq!(predicate.to_string(), sql, "{filter}");
     assert_eq!(binds(&predicate), expect, "{filter}");
     let mut query = QueryBuilder::new("");
@@ -61,11 +67,11 @@ fn check(filter: &Filter, sql: &str, expect: &[&str]) {
         format!("({sql})"),
         "what is pushed is what is shown"
     );
-    explain(&predicate);
+    explain(layout, &predicate);
 }
 
 /// PostgreSQL plans the statement: every name, operator and type in it is real.
-fn explain(predicate: &Predicate) {
+fn explain(layout: &Layout, predicate: &Predicate) {
     static DATABASE: LazyLock<Mutex<(Runtime, PgConnection)>> = LazyLock::new(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -83,8 +89,12 @@ fn explain(predicate: &Predicate) {
     });
     let mut held = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
     let (runtime, connection) = &mut *held;
-    let mut query = QueryBuilder::new("EXPLAIN SELECT u.user_id FROM users u WHERE u.tenant_id = ");
-    query.push_bind(uuid::Uuid::from_u128(1)).push(" AND ");
+    let mut query = QueryBuilder::new("EXPLAIN SELECT FROM ");
+    query.push(layout.table).push(" WHERE ").push(layout.alias());
+    query
+        .push(".tenant_id = ")
+        .push_bind(uuid::Uuid::from_u128(1))
+        .push(" AND ");
     predicate.push(&mut query);
     let plan = runtime
         .block_on(query.build().fetch_all(connection))
@@ -342,7 +352,7 @@ fn what_does_not_fit_is_refused_by_name() {
         (Filter::default(), "empty"),
         (deep, "nest 32 deep"),
     ] {
-        let error = compile(&filter).unwrap_err();
+        let error = compile(&USERS, &filter).unwrap_err();
         assert_eq!(error.reason, ErrorReason::InvalidFilter, "{filter}");
         assert!(error.message.contains(expect), "{filter}: {}", error.message);
     }
@@ -363,7 +373,9 @@ fn values_reach_sql_only_as_binds() {
             "meta.version",
             "meta.resourceType",
         ] {
-            let sql = compile(&compare(name, operator, json!(attack))).unwrap().to_string();
+            let sql = compile(&USERS, &compare(name, operator, json!(attack)))
+                .unwrap()
+                .to_string();
             assert!(!sql.contains("1=1"), "{sql}");
         }
     }
@@ -420,7 +432,11 @@ mod meaning {
             (compare("meta.created", Eq, json!("2026-01-31T09:00:00+01:00")), true),
             (compare("meta.created", Gt, json!("2026-01-31T08:00:00Z")), false),
         ] {
-            assert_eq!(matches(&filter, user.as_object().unwrap()).unwrap(), expect, "{filter}");
+            assert_eq!(
+                matches(&USER, &filter, user.as_object().unwrap()).unwrap(),
+                expect,
+                "{filter}"
+            );
         }
     }
 
@@ -456,14 +472,14 @@ mod meaning {
         #[test]
         fn not_is_the_opposite(filter in filter()) {
             let user = user();
-            let holds = |filter: &Filter| matches(filter, user.as_object().unwrap()).unwrap();
+            let holds = |filter: &Filter| matches(&USER, filter, user.as_object().unwrap()).unwrap();
             prop_assert_eq!(holds(&Filter::not(filter.clone())), !holds(&filter));
         }
 
         #[test]
         fn a_comparison_and_its_opposite_split_single_values(value in "[A-Za-z@.]{0,6}") {
             let user = user();
-            let holds = |operator| matches(&compare("userName", operator, json!(value)), user.as_object().unwrap()).unwrap();
+            let holds = |operator| matches(&USER, &compare("userName", operator, json!(value)), user.as_object().unwrap()).unwrap();
             prop_assert_ne!(holds(Eq), holds(Ne));
             prop_assert_ne!(holds(Gt), holds(Le));
             prop_assert_ne!(holds(Ge), holds(Lt));

@@ -2,12 +2,12 @@
 
 use identity_proto::identity::v1::user_service_server::UserService;
 use identity_proto::identity::v1::{
-    CreateUserRequest, DeleteUserRequest, ErrorReason, GetUserRequest, ListUsersRequest, ListUsersResponse,
-    PatchUserRequest, UpdateUserRequest, User,
+    CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse, PatchUserRequest,
+    UpdateUserRequest, User,
 };
 use tonic::{Request, Response, Status};
 
-use super::{Caller, Core};
+use super::{Caller, Core, check_mask, missing};
 use crate::Error;
 use crate::users::Users;
 
@@ -23,24 +23,21 @@ impl Core {
 impl UserService for Core {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let (users, request) = self.users_for(request, |request| &request.tenant_id)?;
-        Ok(Response::new(users.get(&request.id).await?))
+        Ok(Response::new(users.get(&request.id, request.view()).await?))
     }
 
     async fn list_users(&self, request: Request<ListUsersRequest>) -> Result<Response<ListUsersResponse>, Status> {
         let (users, request) = self.users_for(request, |request| &request.tenant_id)?;
         let page = users.list(request).await?;
         Ok(Response::new(ListUsersResponse {
-            users: page.users,
+            users: page.resources,
             next_page_token: page.next_page_token,
             total_size: page.total_size,
         }))
     }
 
     async fn create_user(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        if let Caller::Service(_) = Caller::of(request.extensions())? {
-            // Row-level security hides the tenants from the tenant role, so a deleted one is noticed here.
-            self.tenants.find(&request.get_ref().tenant_id).await?;
-        }
+        self.check_tenant(&request, |request| &request.tenant_id).await?;
         let (users, request) = self.users_for(request, |request| &request.tenant_id)?;
         let user = request.user.ok_or_else(|| missing("user"))?;
         Ok(Response::new(users.create(user, request.password).await?))
@@ -49,10 +46,7 @@ impl UserService for Core {
     async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
         let (users, request) = self.users_for(request, |request| &request.tenant_id)?;
         let user = request.user.ok_or_else(|| missing("user"))?;
-        if request.update_mask.is_some_and(|mask| mask.paths != ["*"]) {
-            let message = "update_mask may be \"*\" or absent; use PatchUser to change single attributes";
-            return Err(Error::new(ErrorReason::InvalidValue, message).into());
-        }
+        check_mask(request.update_mask, "PatchUser")?;
         let updated = users.update(user, request.password, &request.if_match).await?;
         Ok(Response::new(updated))
     }
@@ -68,8 +62,4 @@ impl UserService for Core {
         users.delete(&request.id, request.if_match).await?;
         Ok(Response::new(()))
     }
-}
-
-fn missing(field: &str) -> Error {
-    Error::new(ErrorReason::InvalidSyntax, format!("{field} is missing"))
 }

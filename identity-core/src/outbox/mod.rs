@@ -4,7 +4,7 @@
 use identity_proto::access::bucket;
 use identity_proto::identity::v1 as proto;
 use identity_proto::identity::v1::event::Payload;
-use identity_proto::identity::v1::{AccessChange, AccessState};
+use identity_proto::identity::v1::{AccessChange, AccessState, Group, MemberChange};
 use prost::Message;
 use uuid::Uuid;
 
@@ -13,16 +13,33 @@ use uuid::Uuid;
 pub(crate) struct Event {
     pub(crate) id: Uuid,
     pub(crate) kind: &'static str,
-    /// `None`: the whole tenant.
-    pub(crate) user: Option<Uuid>,
+    pub(crate) subject: Subject,
     pub(crate) body: Vec<u8>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject {
+    Tenant,
+    User(Uuid),
+    Group(Uuid),
+}
+
+impl Subject {
+    /// `None`: the whole tenant.
+    pub(crate) fn id(self) -> Option<Uuid> {
+        match self {
+            Subject::Tenant => None,
+            Subject::User(id) | Subject::Group(id) => Some(id),
+        }
+    }
 }
 
 impl Event {
     /// A user was created.
     pub(crate) fn user_created(tenant: Uuid, id: Uuid, user: proto::User) -> Self {
         let payload = Payload::UserCreated(proto::UserCreated { user: Some(user) });
-        Self::new(tenant, Some(id), "prov:create:full", payload)
+        Self::new(tenant, Subject::User(id), "prov:create:full", payload)
     }
 
     /// A user was replaced; `access` is given when `active` changed.
@@ -31,7 +48,7 @@ impl Event {
             user: Some(user),
             access: access.map(to),
         });
-        Self::new(tenant, Some(id), "prov:put:full", payload)
+        Self::new(tenant, Subject::User(id), "prov:put:full", payload)
     }
 
     /// A user was patched; `access` is given when `active` changed.
@@ -40,7 +57,7 @@ impl Event {
             user: Some(user),
             access: access.map(to),
         });
-        Self::new(tenant, Some(id), "prov:patch:full", payload)
+        Self::new(tenant, Subject::User(id), "prov:patch:full", payload)
     }
 
     /// A user was deleted.
@@ -49,7 +66,7 @@ impl Event {
             user_id: id.to_string(),
             access: Some(to(AccessState::AccessDeleted)),
         });
-        Self::new(tenant, Some(id), "prov:delete", payload)
+        Self::new(tenant, Subject::User(id), "prov:delete", payload)
     }
 
     /// All sessions of a user were ended without a change of the user.
@@ -58,7 +75,7 @@ impl Event {
             user_id: id.to_string(),
             access: None,
         });
-        Self::new(tenant, Some(id), "access:ended", payload)
+        Self::new(tenant, Subject::User(id), "access:ended", payload)
     }
 
     /// The access of a whole tenant changed.
@@ -66,15 +83,46 @@ impl Event {
         let payload = Payload::TenantAccessChanged(proto::TenantAccessChanged {
             access: Some(to(state)),
         });
-        Self::new(tenant, None, "tenant:access", payload)
+        Self::new(tenant, Subject::Tenant, "tenant:access", payload)
     }
 
-    /// The bucket of the event's user; `None`: every bucket.
+    /// A group was created.
+    pub(crate) fn group_created(tenant: Uuid, id: Uuid, group: Group, members: Option<MemberChange>) -> Self {
+        let group = Some(group);
+        let payload = Payload::GroupCreated(proto::GroupCreated { group, members });
+        Self::new(tenant, Subject::Group(id), "prov:create:full", payload)
+    }
+
+    /// A group was replaced.
+    pub(crate) fn group_replaced(tenant: Uuid, id: Uuid, group: Group, members: Option<MemberChange>) -> Self {
+        let group = Some(group);
+        let payload = Payload::GroupReplaced(proto::GroupReplaced { group, members });
+        Self::new(tenant, Subject::Group(id), "prov:put:full", payload)
+    }
+
+    /// A group was patched.
+    pub(crate) fn group_patched(tenant: Uuid, id: Uuid, group: Group, members: Option<MemberChange>) -> Self {
+        let group = Some(group);
+        let payload = Payload::GroupPatched(proto::GroupPatched { group, members });
+        Self::new(tenant, Subject::Group(id), "prov:patch:full", payload)
+    }
+
+    /// A group was deleted.
+    pub(crate) fn group_deleted(tenant: Uuid, id: Uuid) -> Self {
+        let group_id = id.to_string();
+        let payload = Payload::GroupDeleted(proto::GroupDeleted { group_id });
+        Self::new(tenant, Subject::Group(id), "prov:delete", payload)
+    }
+
+    /// The bucket of the event's user; for a whole tenant, `None` means every bucket.
     pub(crate) fn bucket(&self, tenant: Uuid) -> Option<i16> {
-        self.user.map(|user| i16::from(bucket(tenant, user)))
+        match self.subject {
+            Subject::User(user) => Some(i16::from(bucket(tenant, user))),
+            Subject::Tenant | Subject::Group(_) => None,
+        }
     }
 
-    fn new(tenant: Uuid, user: Option<Uuid>, kind: &'static str, payload: Payload) -> Self {
+    fn new(tenant: Uuid, subject: Subject, kind: &'static str, payload: Payload) -> Self {
         let id = Uuid::now_v7();
         let body = proto::Event {
             event_id: id.to_string(),
@@ -85,7 +133,7 @@ impl Event {
         Event {
             id,
             kind,
-            user,
+            subject,
             body: body.encode_to_vec(),
         }
     }

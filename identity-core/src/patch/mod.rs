@@ -1,4 +1,4 @@
-//! PATCH: canonical operations applied to a user's document, RFC 7644 section 3.5.2. Pure: the caller holds the row,
+//! PATCH: canonical operations applied to a resource's document, RFC 7644 section 3.5.2. Pure: the caller holds the row,
 //! validates what comes out and drops it on an error.
 //!
 //! What the RFC leaves open is settled here:
@@ -15,7 +15,7 @@ use std::fmt;
 use identity_proto::identity::v1::patch_operation::{NoMatch, Op};
 use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, ErrorReason, Filter, PatchOperation};
-use identity_proto::schema::{Attribute, Mutability, Schema, Target, Type, USER};
+use identity_proto::schema::{Attribute, Mutability, ResourceType, Schema, Target, Type, USER};
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
@@ -67,7 +67,11 @@ enum Action {
 }
 
 /// Applies the operations in order. After an error the document is in no particular state.
-pub fn apply(document: &mut Map<String, Json>, operations: Vec<PatchOperation>) -> Result<Patched, Error> {
+pub fn apply(
+    resource: &'static ResourceType,
+    document: &mut Map<String, Json>,
+    operations: Vec<PatchOperation>,
+) -> Result<Patched, Error> {
     let mut patched = Patched::default();
     let mut created = None;
     for operation in operations {
@@ -75,8 +79,8 @@ pub fn apply(document: &mut Map<String, Json>, operations: Vec<PatchOperation>) 
             continue;
         }
         let change = Change::new(operation)?;
-        match USER.target(&change.path) {
-            Some(Target::Extension(schema)) => extension(document, schema, change)?,
+        match resource.target(&change.path) {
+            Some(Target::Extension(schema)) => extension(resource, document, schema, change)?,
             Some(Target::Attribute(attribute, sub_attribute)) => {
                 change.check_writable(attribute, sub_attribute)?;
                 match attribute.name {
@@ -86,7 +90,7 @@ pub fn apply(document: &mut Map<String, Json>, operations: Vec<PatchOperation>) 
                 }
             }
             None => {
-                let message = format!("users have no attribute {}", change.path);
+                let message = no_attribute(resource, &change.path);
                 return Err(Error::new(ErrorReason::InvalidPath, message));
             }
         }
@@ -158,6 +162,10 @@ impl Change {
     }
 }
 
+fn no_attribute(resource: &ResourceType, path: &AttributePath) -> String {
+    format!("{}s have no attribute {path}", resource.name.to_ascii_lowercase())
+}
+
 fn refused(message: impl Into<String>) -> Error {
     Error::new(ErrorReason::InvalidValue, message)
 }
@@ -179,7 +187,12 @@ fn set_password(patched: &mut Patched, change: Change) -> Result<(), Error> {
 }
 
 /// A whole extension: each attribute given is an operation of its own.
-fn extension(document: &mut Map<String, Json>, schema: &'static Schema, change: Change) -> Result<(), Error> {
+fn extension(
+    resource: &'static ResourceType,
+    document: &mut Map<String, Json>,
+    schema: &'static Schema,
+    change: Change,
+) -> Result<(), Error> {
     let (given, action): (Json, fn(Json) -> Action) = match change.action {
         Action::Remove => {
             document.shift_remove(schema.id);
@@ -193,8 +206,8 @@ fn extension(document: &mut Map<String, Json>, schema: &'static Schema, change: 
             attribute: name,
             ..change.path.clone()
         };
-        let Some(Target::Attribute(attribute, None)) = USER.target(&path) else {
-            return Err(refused(format!("users have no attribute {path}")));
+        let Some(Target::Attribute(attribute, None)) = resource.target(&path) else {
+            return Err(refused(no_attribute(resource, &path)));
         };
         let change = Change {
             path,

@@ -95,7 +95,7 @@ fn start() -> Json {
 /// Applies the operations to `start()` and compares the named attributes with what is expected; null means absent.
 fn check(operations: Vec<PatchOperation>, expect: Json) {
     let mut document = map(start());
-    apply(&mut document, operations).unwrap();
+    apply(&USER, &mut document, operations).unwrap();
     let mut expected = map(start());
     for (name, value) in map(expect) {
         match value {
@@ -107,7 +107,7 @@ fn check(operations: Vec<PatchOperation>, expect: Json) {
 }
 
 fn check_refused(operation: PatchOperation, reason: ErrorReason, word: &str) {
-    let error = apply(&mut map(start()), vec![operation]).unwrap_err();
+    let error = apply(&USER, &mut map(start()), vec![operation]).unwrap_err();
     assert_eq!(error.reason, reason, "{}", error.message);
     assert!(error.message.contains(word), "{}", error.message);
 }

@@ -120,6 +120,20 @@ impl Tx {
             .map_err(database)
     }
 
+    /// Reads what the change depends on, by a statement whose first parameter is the tenant; the others are bound by the
+    /// caller.
+    pub(crate) async fn read<T>(
+        &mut self,
+        statement: &'static str,
+        bind: impl FnOnce(Binding<T>) -> Binding<T>,
+    ) -> Result<Option<T>, Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let statement = bind(sqlx::query_as(statement).bind(self.tenant));
+        statement.fetch_optional(&mut *self.connection).await.map_err(database)
+    }
+
     /// Executes a change together with its event, and commits.
     pub(crate) async fn change<T>(
         mut self,

@@ -5,9 +5,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::password::Password;
-use super::row::{Stamp, in_event};
+use super::row::{in_event, resource};
 use super::{Users, access_of, column, document, write_error};
 use crate::outbox::Event;
+use crate::stamp::Stamp;
 use crate::store::Mutation;
 use crate::{Error, keys, validate};
 
@@ -60,6 +61,6 @@ impl Users {
             .await
             .map_err(write_error)?;
         let stamp = stamp.ok_or_else(|| Error::internal("an insert answered no row"))?;
-        Ok(stamp.on(id, user))
+        Ok(resource(id, stamp, user))
     }
 }

@@ -18,11 +18,11 @@ mod update;
 use identity_proto::identity::v1::{AccessState, ErrorReason};
 use uuid::Uuid;
 
-pub use list::Page;
 pub use password::Hasher;
 
 use crate::access::{Wake, column};
 use crate::error::{Error, database};
+use crate::keys;
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId, TenantStore};
 
@@ -49,12 +49,9 @@ impl Users {
     }
 }
 
-/// Reads a user id, in the one spelling that we give out. Any other text names no user.
+/// Reads a user id.
 fn id(text: &str) -> Result<Uuid, Error> {
-    Uuid::parse_str(text)
-        .ok()
-        .filter(|id| id.hyphenated().to_string() == text)
-        .ok_or_else(no_user)
+    keys::id(text).ok_or_else(no_user)
 }
 
 fn no_user() -> Error {

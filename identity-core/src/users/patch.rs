@@ -4,6 +4,7 @@
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, PatchOperation, User};
+use identity_proto::schema::USER;
 
 use super::password::Password;
 use super::replace::{How, Next};
@@ -23,9 +24,9 @@ impl Users {
         let given = self.hasher.set(patch::password(&operations).map(str::to_owned)).await?;
         let mut tx = self.store.begin().await?;
         let current: Locked = tx.lock(id).await?.ok_or_else(no_user)?;
-        check_version(current.stamp.version(), if_match)?;
+        check_version(current.stamp.version, if_match)?;
         let mut document = current.attributes.0.clone();
-        let password = match patch::apply(&mut document, operations)?.password {
+        let password = match patch::apply(&USER, &mut document, operations)?.password {
             None => Password::Kept,
             Some(None) => Password::Removed,
             Some(Some(_)) => given,

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::document::{self, Document};
 use super::password::Password;
-use super::row::{Locked, Stamp, in_event};
+use super::row::{Locked, in_event, resource};
 use super::{Users, access_of, column, no_user, write_error};
 use crate::outbox::Event;
+use crate::stamp::Stamp;
 use crate::store::{Mutation, Tx};
 use crate::{Error, keys, validate};
 
@@ -68,14 +69,14 @@ impl Users {
             Password::Set(hash) => (true, Some(hash)),
         };
         if document == was && !sets_password {
-            return Ok(current.stamp.on(id, user));
+            return Ok(resource(id, current.stamp, user));
         }
         let moved = moved(&was, &document);
         let event = event(
             self.store.tenant(),
             id,
             how,
-            in_event(id, current.stamp.version() + 1, user.clone()),
+            in_event(id, current.stamp.version + 1, user.clone()),
             moved,
         );
         let (keys, searchable) = (keys::document(&document), document::searchable(&document));
@@ -98,7 +99,7 @@ impl Users {
         if moved.is_some() {
             self.wake.now();
         }
-        Ok(stamp.ok_or_else(no_user)?.on(id, user))
+        Ok(resource(id, stamp.ok_or_else(no_user)?, user))
     }
 }
 

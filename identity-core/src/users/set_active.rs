@@ -1,6 +1,6 @@
 //! Deactivates or reactivates a user in one statement: what identity providers send most when access must end.
 
-use identity_proto::identity::v1::User;
+use identity_proto::identity::v1::{User, UserView};
 use uuid::Uuid;
 
 use super::row::Row;
@@ -48,6 +48,6 @@ impl Users {
             return Ok(user);
         }
         // Another request set it while this statement waited, and the statement saw the row as it was before.
-        self.get(&user.id).await
+        self.get(&user.id, UserView::Basic).await
     }
 }

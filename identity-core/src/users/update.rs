@@ -17,7 +17,7 @@ impl Users {
         let password = self.hasher.set(password).await?;
         let mut tx = self.store.begin().await?;
         let current: Locked = tx.lock(id).await?.ok_or_else(no_user)?;
-        check_version(current.stamp.version(), if_match)?;
+        check_version(current.stamp.version, if_match)?;
         document::keep_active(&mut document, &current.attributes);
         let next = Next {
             document,

@@ -3,6 +3,7 @@
 use identity_core::Config;
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::group_service_client::GroupServiceClient;
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
@@ -116,6 +117,7 @@ impl Core {
         Provider {
             tenant: tenant.id.parse().unwrap(),
             users: self.users(As::scim(&secret)),
+            groups: GroupServiceClient::with_interceptor(self.channel.clone(), As::scim(&secret)),
             database: self.database.clone(),
         }
     }
@@ -132,7 +134,8 @@ impl Drop for Core {
 pub struct Provider {
     pub tenant: uuid::Uuid,
     pub users: UserServiceClient<InterceptedService<Channel, As>>,
-    database: PgPool,
+    pub groups: GroupServiceClient<InterceptedService<Channel, As>>,
+    pub database: PgPool,
 }
 
 /// What the database says of a user's access, and of all events of the tenant.

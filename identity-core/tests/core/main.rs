@@ -5,6 +5,7 @@
 
 mod auth;
 mod faults;
+mod groups;
 mod harness;
 mod lists;
 mod logins;

@@ -4,12 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "what a test relies on may panic")]
 
 mod generated;
+mod groups;
 
-use identity_core::filter::{compile, matches};
+use identity_core::filter::{USERS, compile, matches};
 use identity_core::keys;
 use identity_proto::identity::v1::comparison::Operator::Sw;
 use identity_proto::identity::v1::{AttributePath, Filter, Value};
-use identity_proto::schema::{ENTERPRISE_URN, USER_URN};
+use identity_proto::schema::{ENTERPRISE_URN, USER, USER_URN};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -117,7 +118,7 @@ fn statement(start: &str, filter: &Filter) -> QueryBuilder<Postgres> {
         .push(" FROM users u WHERE u.tenant_id = ")
         .push_bind(TENANT)
         .push(" AND ");
-    compile(filter).unwrap().push(&mut query);
+    compile(&USERS, filter).unwrap().push(&mut query);
     query
 }
 
@@ -166,7 +167,7 @@ fn sql_finds_what_the_filter_means() {
             .iter()
             .map(Uuid::to_string)
             .collect();
-        let holds = |user: &&Map<String, Json>| matches(&filter, user).unwrap();
+        let holds = |user: &&Map<String, Json>| matches(&USER, &filter, user).unwrap();
         let mut expect: Vec<String> = users
             .iter()
             .filter(holds)
@@ -182,7 +183,7 @@ fn sql_finds_what_the_filter_means() {
     if let Err(TestError::Fail(reason, filter)) = result {
         panic!(
             "PORTCULLIS_SEED={seed}: {reason}\n{filter}\n{}",
-            compile(&filter).unwrap()
+            compile(&USERS, &filter).unwrap()
         );
     }
     assert!(

@@ -56,7 +56,7 @@ proptest! {
     fn adding_twice_is_adding_once(given in prop::collection::vec(value(), 0..4)) {
         let once = |times: usize| {
             let mut document = map(start());
-            apply(&mut document, vec![add("emails", given.clone().into()); times]).map(|_| document).ok()
+            apply(&USER, &mut document, vec![add("emails", given.clone().into()); times]).map(|_| document).ok()
         };
         prop_assert_eq!(once(1), once(2));
     }
@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn nothing_unassigned_and_no_second_primary_is_left(operations in prop::collection::vec(any_operation(), 0..6)) {
         let mut document = map(start());
-        if apply(&mut document, operations).is_ok() {
+        if apply(&USER, &mut document, operations).is_ok() {
             let mut pruned = document.clone();
             prune(&mut pruned);
             prop_assert_eq!(&document, &pruned);

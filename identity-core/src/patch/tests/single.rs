@@ -79,7 +79,7 @@ fn a_password_goes_beside_the_document_and_is_never_shown() {
     let patch = |operations: Vec<PatchOperation>| {
         let mut document = map(start());
         let known_before = password(&operations).map(str::to_owned);
-        let patched = apply(&mut document, operations).unwrap();
+        let patched = apply(&USER, &mut document, operations).unwrap();
         assert_eq!(Json::Object(document), start());
         if let Some(Some(set)) = &patched.password {
             assert_eq!(known_before.as_ref(), Some(set));
@@ -118,7 +118,7 @@ fn a_tombstone_of_the_users_own_name_changes_nothing() {
             tombstone_name: marked,
             ..PatchOperation::default()
         };
-        apply(&mut document, vec![operation]).unwrap();
+        apply(&USER, &mut document, vec![operation]).unwrap();
         assert_eq!(document["userName"], expect, "{name} {marked}");
     };
     check(&format!("{digits}ann@x.test"), true, "ann@x.test");

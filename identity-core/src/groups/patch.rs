@@ -1,0 +1,96 @@
+//! Patches a group: RFC 7644 section 3.5.2. Operations on members become one [`Delta`]; the rest is applied to the few
+//! attributes of the row as to any document.
+
+use identity_proto::identity::v1::patch_operation::Op;
+use identity_proto::identity::v1::value::Kind;
+use identity_proto::identity::v1::{ErrorReason, Group, PatchOperation, UnknownMembers};
+use identity_proto::schema::GROUP;
+
+use super::delta::Delta;
+use super::replace::{How, Next};
+use super::row::Attributes;
+use super::{Groups, id};
+use crate::{Error, patch, validate};
+
+impl Groups {
+    /// Applies the operations in order, all or none.
+    #[tracing::instrument(skip_all, fields(tenant.id = %self.store.tenant(), group.id = group))]
+    pub async fn patch(
+        &self,
+        group: &str,
+        operations: Vec<PatchOperation>,
+        unknown: UnknownMembers,
+        if_match: &[i64],
+    ) -> Result<Group, Error> {
+        let id = id(group)?;
+        let (of_members, rest): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_of_members);
+        let delta = delta(&of_members)?;
+        let (tx, locked) = self.lock(id, &delta, if_match).await?;
+        let mut document = locked.row.attributes().document();
+        patch::apply(&GROUP, &mut document, rest)?;
+        validate::group(&document)?;
+        let next = Next {
+            attributes: Attributes::of(&document),
+            delta,
+            unknown,
+            how: How::Patch,
+        };
+        self.replace(tx, locked, next).await
+    }
+}
+
+fn is_of_members(operation: &PatchOperation) -> bool {
+    let path = operation.path.as_ref();
+    path.is_some_and(|path| path.schema.is_empty() && path.attribute == "members")
+}
+
+/// What the operations on members come to.
+fn delta(operations: &[PatchOperation]) -> Result<Delta, Error> {
+    let mut delta = Delta::default();
+    for operation in operations {
+        let has_sub = operation
+            .path
+            .as_ref()
+            .is_some_and(|path| !path.sub_attribute.is_empty());
+        if has_sub || operation.value_filter.is_some() {
+            let message = "members are added and removed by their ids; what a member is cannot be changed";
+            return Err(Error::new(ErrorReason::Mutability, message));
+        }
+        match (operation.op(), ids(operation)?) {
+            (Op::Add, Some(ids)) => delta.add(ids),
+            (Op::Replace, ids) => {
+                delta.clear();
+                delta.add(ids.unwrap_or_default());
+            }
+            (Op::Remove, None) => delta.clear(),
+            (Op::Remove, Some(ids)) => delta.remove(ids),
+            (Op::Add, None) => return Err(refused("members: add needs a value")),
+            (Op::Unspecified, _) => {
+                let message = "members: the operation must be add, remove or replace";
+                return Err(Error::new(ErrorReason::InvalidSyntax, message));
+            }
+        }
+        delta.check_size()?;
+    }
+    Ok(delta)
+}
+
+/// The ids that are the operation's value; `None` without one, or with null.
+fn ids(operation: &PatchOperation) -> Result<Option<Vec<&str>>, Error> {
+    let wrong = || refused("members: the value must be a list of ids");
+    match operation.value.as_ref().and_then(|value| value.kind.as_ref()) {
+        None | Some(Kind::Null(_)) => Ok(None),
+        Some(Kind::List(list)) => {
+            let ids = list.values.iter().map(|value| match &value.kind {
+                Some(Kind::Text(id)) => Ok(id.as_str()),
+                _ => Err(wrong()),
+            });
+            ids.collect::<Result<_, _>>().map(Some)
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(ErrorReason::InvalidValue, message)
+}

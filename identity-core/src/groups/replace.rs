@@ -1,0 +1,186 @@
+//! Writes a group that was locked: the second half of PUT and PATCH, and what creating has in common with it.
+
+use identity_proto::identity::v1::{Group, UnknownMembers};
+use uuid::Uuid;
+
+use super::delta::{Delta, unknown};
+use super::row::{Attributes, Row};
+use super::{Groups, no_group, version_mismatch, write_error};
+use crate::outbox::Event;
+use crate::stamp::Stamp;
+use crate::store::{Mutation, Tx};
+use crate::{Error, keys};
+
+/// Makes members of those of the ids in the parameter who are none yet. Each is kept from being deleted until it is done,
+/// and left out if it was deleted meanwhile.
+macro_rules! join_members {
+    ($ids:literal) => {
+        concat!(
+            "joined_users AS (
+                INSERT INTO member (tenant_id, group_id, member_id, is_group)
+                SELECT $1, $2, u.user_id, false
+                FROM users AS u
+                WHERE u.tenant_id = $1 AND u.user_id = ANY (",
+            $ids,
+            "::uuid[]) AND NOT EXISTS (
+                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = u.user_id)
+                FOR KEY SHARE OF u
+                RETURNING member_id
+            ),
+            joined_groups AS (
+                INSERT INTO member (tenant_id, group_id, member_id, is_group)
+                SELECT $1, $2, g.group_id, true
+                FROM groups AS g
+                WHERE g.tenant_id = $1 AND g.group_id = ANY (",
+            $ids,
+            "::uuid[]) AND NOT EXISTS (
+                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = g.group_id)
+                FOR KEY SHARE OF g
+                RETURNING member_id
+            )"
+        )
+    };
+}
+pub(super) use join_members;
+
+/// Those of the ids in the parameter that name nobody, as an array.
+macro_rules! nobody {
+    ($ids:literal) => {
+        concat!(
+            "ARRAY(SELECT given.id FROM unnest(",
+            $ids,
+            "::uuid[]) AS given (id)
+            WHERE NOT EXISTS (SELECT FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = given.id)
+              AND NOT EXISTS (SELECT FROM groups AS g WHERE g.tenant_id = $1 AND g.group_id = given.id)) AS nobody"
+        )
+    };
+}
+pub(super) use nobody;
+
+const LOCK: &str = concat!(
+    "WITH locked AS MATERIALIZED (
+        SELECT group_id, display_name, external_id, version, created_at, last_modified_at FROM groups
+        WHERE tenant_id = $1 AND group_id = $2 FOR NO KEY UPDATE
+    )
+    SELECT group_id, display_name, external_id, version, created_at, last_modified_at, ",
+    nobody!("$3"),
+    " FROM locked"
+);
+
+/// Who is in the group is asked of its rows one id at a time, by their key; all of them are looked at only when all are to
+/// leave. What changes nothing finds no row to update.
+const REPLACE: Mutation = Mutation::new(
+    concat!(
+        "removed AS (
+            DELETE FROM member WHERE tenant_id = $1 AND group_id = $2 AND member_id = ANY ($14::uuid[])
+            RETURNING member_id
+        ),
+        cleared AS (
+            DELETE FROM member AS m WHERE $12 AND m.tenant_id = $1 AND m.group_id = $2
+                AND NOT EXISTS (SELECT FROM unnest($13::uuid[]) AS kept (id) WHERE kept.id = m.member_id)
+            RETURNING member_id
+        ),",
+        join_members!("$13"),
+        ", replaced AS (
+            UPDATE groups
+            SET display_name = $9, display_name_key = $10, external_id = $11,
+                version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
+            WHERE tenant_id = $1 AND group_id = $2
+              AND ($15 OR EXISTS (SELECT FROM removed) OR EXISTS (SELECT FROM cleared)
+                   OR EXISTS (SELECT FROM joined_users) OR EXISTS (SELECT FROM joined_groups))
+            RETURNING version, created_at, last_modified_at
+        ),
+        change AS (SELECT replaced.*, NULL::bigint AS access_epoch FROM replaced)"
+    ),
+    "SELECT version, created_at, last_modified_at FROM change",
+);
+
+/// A group that the transaction holds until it ends.
+#[derive(sqlx::FromRow)]
+pub(super) struct Locked {
+    #[sqlx(flatten)]
+    pub(super) row: Row,
+    nobody: Vec<Uuid>,
+}
+
+/// Which request writes, for the event's name.
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    Put,
+    Patch,
+}
+
+/// What the group is to become.
+pub(super) struct Next {
+    pub(super) attributes: Attributes,
+    pub(super) delta: Delta,
+    pub(super) unknown: UnknownMembers,
+    pub(super) how: How,
+}
+
+impl Groups {
+    /// Locks the group and looks up who is to come.
+    pub(super) async fn lock(&self, id: Uuid, delta: &Delta, if_match: &[i64]) -> Result<(Tx, Locked), Error> {
+        let mut tx = self.store.begin().await?;
+        let locked: Option<Locked> = tx.read(LOCK, |statement| statement.bind(id).bind(delta.ids())).await?;
+        let locked = locked.ok_or_else(no_group)?;
+        if !if_match.is_empty() && !if_match.contains(&locked.row.stamp.version) {
+            return Err(version_mismatch());
+        }
+        Ok((tx, locked))
+    }
+
+    /// Writes; what changes nothing, writes nothing.
+    pub(super) async fn replace(&self, tx: Tx, locked: Locked, next: Next) -> Result<Group, Error> {
+        let Next {
+            attributes,
+            mut delta,
+            unknown,
+            how,
+        } = next;
+        let Locked { row, nobody } = locked;
+        let left_out = settle(&mut delta, &nobody, unknown)?;
+        let differs = attributes != row.attributes();
+        if !differs && delta.is_empty() {
+            return Ok(row.into());
+        }
+        let (tenant, id) = (self.store.tenant(), row.group_id);
+        let told = attributes.in_event(id, row.stamp.version + 1);
+        let event = match how {
+            How::Put => Event::group_replaced(tenant, id, told, delta.told(&left_out)),
+            How::Patch => Event::group_patched(tenant, id, told, delta.told(&left_out)),
+        };
+        let stamp: Option<Stamp> = tx
+            .change(&REPLACE, event, |statement| {
+                statement
+                    .bind(attributes.display_name.clone())
+                    .bind(keys::fold(&attributes.display_name))
+                    .bind(attributes.external_id.clone())
+                    .bind(delta.clear)
+                    .bind(delta.ids())
+                    .bind(delta.remove.iter().copied().collect::<Vec<_>>())
+                    .bind(differs)
+            })
+            .await
+            .map_err(write_error)?;
+        Ok(attributes.written(id, stamp.unwrap_or(row.stamp)))
+    }
+}
+
+/// Decides about members that are nobody: refused, or left out, which is logged.
+pub(super) fn settle(
+    delta: &mut Delta,
+    nobody: &[Uuid],
+    unknown_members: UnknownMembers,
+) -> Result<Vec<String>, Error> {
+    let left_out = delta.leave_out(nobody);
+    if left_out.is_empty() {
+        return Ok(left_out);
+    }
+    if unknown_members != UnknownMembers::LeaveOut {
+        return Err(unknown(&left_out));
+    }
+    let (count, first) = (left_out.len(), left_out.iter().take(16).collect::<Vec<_>>());
+    tracing::warn!(count, ids = ?first, "members that are no user and no group were left out");
+    Ok(left_out)
+}
