@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::delta::Delta;
 use super::replace::{join_members, nobody, settle};
 use super::row::Attributes;
-use super::{Groups, write_error};
+use super::{Groups, LONGEST, write_error};
 use crate::outbox::Event;
 use crate::stamp::Stamp;
 use crate::store::Mutation;
@@ -39,7 +39,7 @@ impl Groups {
     pub async fn create(&self, group: Group, unknown: UnknownMembers) -> Result<Group, Error> {
         let (attributes, mut delta) = given(&group)?;
         let (tenant, id) = (self.store.tenant(), Uuid::now_v7());
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_long(LONGEST).await?;
         let found: Option<Nobody> = if delta.add.is_empty() {
             None
         } else {

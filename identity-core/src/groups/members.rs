@@ -15,11 +15,14 @@ const MAX_SIZE: i32 = 5_000;
 /// Members by their rows, each with its name now.
 macro_rules! named_members {
     () => {
-        "SELECT m.member_id, m.is_group,
-            coalesce(u.attributes ->> 'displayName', u.attributes ->> 'userName', h.display_name) AS display
-        FROM member AS m
-        LEFT JOIN users AS u ON u.tenant_id = m.tenant_id AND u.user_id = m.member_user_id
-        LEFT JOIN groups AS h ON h.tenant_id = m.tenant_id AND h.group_id = m.member_group_id"
+        "SELECT m.member_id, m.is_group, CASE
+            WHEN m.is_group THEN (
+                SELECT h.display_name FROM groups AS h WHERE h.tenant_id = m.tenant_id AND h.group_id = m.member_id)
+            ELSE (
+                SELECT coalesce(u.attributes ->> 'displayName', u.attributes ->> 'userName')
+                FROM users AS u WHERE u.tenant_id = m.tenant_id AND u.user_id = m.member_id)
+            END AS display
+        FROM member AS m"
     };
 }
 pub(super) use named_members;

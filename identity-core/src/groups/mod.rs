@@ -17,6 +17,8 @@ mod replace;
 mod row;
 mod update;
 
+use std::time::Duration;
+
 use identity_proto::identity::v1::ErrorReason;
 use uuid::Uuid;
 
@@ -26,6 +28,9 @@ use crate::error::{Error, database};
 use crate::keys;
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId, TenantStore};
+
+/// How long one statement of a change may run: 100,000 new members take about six seconds.
+const LONGEST: Duration = Duration::from_secs(7);
 
 /// The groups of one tenant, and what operations on them need.
 pub struct Groups {

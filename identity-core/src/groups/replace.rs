@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::delta::{Delta, unknown};
 use super::row::{Attributes, Row};
-use super::{Groups, no_group, version_mismatch, write_error};
+use super::{Groups, LONGEST, no_group, version_mismatch, write_error};
 use crate::outbox::Event;
 use crate::stamp::Stamp;
 use crate::store::{Mutation, Tx};
@@ -23,7 +23,7 @@ macro_rules! join_members {
                 WHERE u.tenant_id = $1 AND u.user_id = ANY (",
             $ids,
             "::uuid[]) AND NOT EXISTS (
-                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = u.user_id)
+                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = u.user_id OFFSET 0)
                 FOR KEY SHARE OF u
                 RETURNING member_id
             ),
@@ -34,7 +34,7 @@ macro_rules! join_members {
                 WHERE g.tenant_id = $1 AND g.group_id = ANY (",
             $ids,
             "::uuid[]) AND NOT EXISTS (
-                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = g.group_id)
+                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = g.group_id OFFSET 0)
                 FOR KEY SHARE OF g
                 RETURNING member_id
             )"
@@ -50,8 +50,8 @@ macro_rules! nobody {
             "ARRAY(SELECT given.id FROM unnest(",
             $ids,
             "::uuid[]) AS given (id)
-            WHERE NOT EXISTS (SELECT FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = given.id)
-              AND NOT EXISTS (SELECT FROM groups AS g WHERE g.tenant_id = $1 AND g.group_id = given.id)) AS nobody"
+            WHERE NOT EXISTS (SELECT FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = given.id OFFSET 0)
+              AND NOT EXISTS (SELECT FROM groups AS g WHERE g.tenant_id = $1 AND g.group_id = given.id OFFSET 0)) AS nobody"
         )
     };
 }
@@ -69,15 +69,21 @@ const LOCK: &str = concat!(
 
 /// Who is in the group is asked of its rows one id at a time, by their key; all of them are looked at only when all are to
 /// leave. What changes nothing finds no row to update.
+///
+/// The statement must be planned so whatever the planner knows of the group, which may have grown since it last looked:
+/// `OFFSET 0` and scalar subqueries are never turned into a join, which would read the whole group, and `NOT IN` is a hash.
 const REPLACE: Mutation = Mutation::new(
     concat!(
         "removed AS (
-            DELETE FROM member WHERE tenant_id = $1 AND group_id = $2 AND member_id = ANY ($14::uuid[])
+            DELETE FROM member AS r WHERE r.tenant_id = $1 AND r.ctid = ANY (ARRAY(
+                SELECT (SELECT m.ctid FROM member AS m
+                        WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = gone.id)
+                FROM unnest($14::uuid[]) AS gone (id)))
             RETURNING member_id
         ),
         cleared AS (
             DELETE FROM member AS m WHERE $12 AND m.tenant_id = $1 AND m.group_id = $2
-                AND NOT EXISTS (SELECT FROM unnest($13::uuid[]) AS kept (id) WHERE kept.id = m.member_id)
+                AND m.member_id NOT IN (SELECT kept.id FROM unnest($13::uuid[]) AS kept (id))
             RETURNING member_id
         ),",
         join_members!("$13"),
@@ -121,7 +127,7 @@ pub(super) struct Next {
 impl Groups {
     /// Locks the group and looks up who is to come.
     pub(super) async fn lock(&self, id: Uuid, delta: &Delta, if_match: &[i64]) -> Result<(Tx, Locked), Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.begin_long(LONGEST).await?;
         let locked: Option<Locked> = tx.read(LOCK, |statement| statement.bind(id).bind(delta.ids())).await?;
         let locked = locked.ok_or_else(no_group)?;
         if !if_match.is_empty() && !if_match.contains(&locked.row.stamp.version) {

@@ -12,6 +12,9 @@ use super::Options;
 /// no request pays for a probe.
 const PROBED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
+/// Statements here touch few rows each: compiling one takes longer than running it.
+const NO_JIT: &str = "SET jit = off";
+
 /// As PostgreSQL shows our connections.
 const NAME: &str = "portcullis identity-core";
 
@@ -24,7 +27,7 @@ pub(super) fn lazy(options: &Options, role: &'static str, size: u32) -> Result<P
 fn settings(options: &Options, role: &'static str, size: u32) -> PgPoolOptions {
     let timeout = options.statement_timeout.as_millis();
     let setup = format!(
-        "SET ROLE {role}; SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'"
+        "SET ROLE {role}; SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'; {NO_JIT}"
     );
     PgPoolOptions::new()
         .max_connections(size)

@@ -1,6 +1,8 @@
 //! The rows of one tenant. PostgreSQL is told the tenant before each use of a connection, and its row-level security
 //! hides every other tenant's rows, whatever a statement says.
 
+use std::time::Duration;
+
 use runtime::RequestId;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Executor, FromRow};
@@ -11,6 +13,8 @@ use super::lease::Lease;
 use super::{Binding, Mutation};
 use crate::error::{Error, database};
 use crate::outbox::Event;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// A tenant that the caller proved to act for. Only `grpc/auth.rs` makes one; a test holds it to that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +79,18 @@ impl TenantStore {
 
     /// Begins a transaction, for a change that depends on the row as it is.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
-        let statement = self.setting("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+        self.begin_with(BEGIN).await
+    }
+
+    /// The same for a change whose statements may each run for so long.
+    pub(crate) async fn begin_long(&self, longest: Duration) -> Result<Tx, Error> {
+        let timeout = longest.as_millis();
+        self.begin_with(&format!("{BEGIN}; SET LOCAL statement_timeout = {timeout}"))
+            .await
+    }
+
+    async fn begin_with(&self, begin: &str) -> Result<Tx, Error> {
+        let statement = self.setting(begin);
         let mut connection = self.lane.connection_for(self.tenant.0).await.map_err(database)?;
         connection.begin(statement).await.map_err(database)?;
         Ok(Tx {

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use identity_proto::identity::v1::ErrorReason;
@@ -11,14 +10,11 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tower::{Layer, Service};
 
-use super::Auth;
+use super::{Auth, methods};
 use crate::Error;
 
 /// Health is for orchestrators, which have no key.
 const OPEN: &str = "/grpc.health.v1.Health/";
-/// Callers give up after five seconds: they are told before that it takes too long, whatever it waits for.
-const DEADLINE: Duration = Duration::from_millis(4_500);
-
 impl<S> Layer<S> for Auth {
     type Service = Authenticated<S>;
 
@@ -61,7 +57,8 @@ where
             if request.uri().path().starts_with(OPEN) {
                 return inner.call(request).await;
             }
-            let answered = tokio::time::timeout(DEADLINE, async {
+            let deadline = methods::deadline(request.uri().path());
+            let answered = tokio::time::timeout(deadline, async {
                 match auth.admit(request).await {
                     Ok(request) => inner.call(request).await,
                     Err(error) => Ok(Status::from(error).into_http()),

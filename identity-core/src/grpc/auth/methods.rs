@@ -1,5 +1,7 @@
 //! The one table of who may call what. A method that is not in it may be called by nobody.
 
+use std::time::Duration;
+
 use identity_proto::identity::v1::ErrorReason;
 use runtime::ServiceKey;
 
@@ -105,6 +107,20 @@ pub(super) const METHODS: &[Method] = &[
     of_tenant("/identity.v1.CredentialService/Authenticate", &[EDGE]),
     of_tenant("/grpc.reflection.v1.ServerReflection/", &ROLES),
 ];
+
+/// Callers give up after five seconds: they are told before that it takes too long, whatever it waits for.
+const DEADLINE: Duration = Duration::from_millis(4_500);
+/// For what may have to write 100,000 members; the edge waits nine seconds for it.
+const LONG_DEADLINE: Duration = Duration::from_millis(8_500);
+
+/// How long a call of this path may take.
+pub(super) fn deadline(path: &str) -> Duration {
+    let method = path.strip_prefix("/identity.v1.GroupService/").unwrap_or_default();
+    match method {
+        "CreateGroup" | "UpdateGroup" | "PatchGroup" | "DeleteGroup" => LONG_DEADLINE,
+        _ => DEADLINE,
+    }
+}
 
 /// The method of this path, if the key may call it.
 pub(super) fn allowed(path: &str, key: &ServiceKey) -> Result<&'static Method, Error> {

@@ -102,7 +102,10 @@ async fn changes_at_once_are_changes_in_the_order_of_their_versions() {
     assert_eq!(acme.members(&group).await, sorted(&expect));
     let last = acme.get_group(&group, GroupView::Basic).await.unwrap();
     assert_eq!(Some(&version(&last)), by_version.keys().next_back());
-    assert_eq!(acme.group_events(&group).await.len() as i64, version(&last));
+    assert_eq!(
+        i64::try_from(acme.group_events(&group).await.len()).unwrap(),
+        version(&last)
+    );
 }
 
 #[tokio::test]

@@ -59,14 +59,14 @@ async fn who_is_nobody_is_refused_by_name_or_left_out_and_told() {
         .await
         .unwrap();
     assert_eq!(version(&answer), 2);
-    assert_eq!(acme.members(&id).await, [ann.clone()]);
+    assert_eq!(acme.members(&id).await, std::slice::from_ref(&ann));
     let Some(Payload::GroupPatched(GroupPatched {
         members: Some(told), ..
     })) = acme.group_events(&id).await.pop()
     else {
         panic!("no event")
     };
-    assert_eq!(told.added, [ann.clone()]);
+    assert_eq!(told.added, std::slice::from_ref(&ann));
     assert_eq!(
         sorted(&told.left_out.iter().map(String::as_str).collect::<Vec<_>>()),
         sorted(&[&foreign, &never, "no id"])
@@ -139,7 +139,7 @@ async fn members_are_listed_in_pages_with_their_names() {
         ("Inner", member::Type::Group)
     );
     assert_eq!(
-        of(&refs.iter().find(|id| ***id != *ann && ***id != *inner).unwrap())
+        of(refs.iter().find(|id| ***id != *ann && ***id != *inner).unwrap())
             .display
             .get(..4),
         Some("user")

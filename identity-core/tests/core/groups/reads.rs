@@ -24,7 +24,7 @@ async fn found(acme: &mut Provider, filter: Filter) -> Result<Vec<String>, Statu
         ..Default::default()
     };
     let list = acme.groups.list_groups(request).await?.into_inner();
-    assert_eq!(list.groups.len() as i64, list.total_size);
+    assert_eq!(i64::try_from(list.groups.len()).unwrap(), list.total_size);
     let mut names: Vec<_> = list.groups.into_iter().map(|group| group.display_name).collect();
     names.sort();
     Ok(names)
