@@ -9,7 +9,7 @@ $$;
 -- service acknowledged for it. How many events it removed; to be called outside of a transaction. A tenant whose oldest
 -- event stays costs one look at that event.
 CREATE FUNCTION trim_events(keep interval, longest interval, most bigint) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     trimmed bigint;
 BEGIN

@@ -9,6 +9,8 @@ mod number;
 mod page;
 mod subscribe;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 mod told;
 mod trim;
 
