@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use runtime::{Secret, ServiceKeys};
 
+use crate::events::Retention;
 use crate::grpc::ROLES;
 use crate::store;
 
@@ -49,6 +50,12 @@ pub struct Config {
     /// How long one SQL statement may run, in milliseconds
     #[arg(long, env = "PORTCULLIS_STATEMENT_TIMEOUT_MS", default_value_t = 4_000)]
     pub statement_timeout_ms: u64,
+    /// For how many days events are kept that all named consumers acknowledged
+    #[arg(long, env = "PORTCULLIS_EVENT_RETENTION_DAYS", default_value_t = 30)]
+    pub event_retention_days: u16,
+    /// For how many days events are kept at most, also when a consumer did not acknowledge them
+    #[arg(long, env = "PORTCULLIS_EVENT_RETENTION_MAX_DAYS", default_value_t = 90)]
+    pub event_retention_max_days: u16,
 }
 
 /// The settings, read whole and checked before anything starts.
@@ -57,6 +64,7 @@ pub struct Settings {
     pub(crate) redis_url: Secret,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) login_key: Secret,
+    pub(crate) event_retention: Retention,
 }
 
 impl Config {
@@ -76,6 +84,11 @@ impl Config {
             self.statement_timeout_ms > 0,
             "PORTCULLIS_STATEMENT_TIMEOUT_MS is 0, which would mean for ever"
         );
+        ensure!(self.event_retention_days > 0, "PORTCULLIS_EVENT_RETENTION_DAYS is 0");
+        ensure!(
+            self.event_retention_max_days >= self.event_retention_days,
+            "PORTCULLIS_EVENT_RETENTION_MAX_DAYS is less than PORTCULLIS_EVENT_RETENTION_DAYS"
+        );
         Ok(Settings {
             database: store::Options {
                 url: secret("DATABASE_URL", &self.database_url, &self.database_url_file)?,
@@ -85,6 +98,10 @@ impl Config {
             redis_url: secret("REDIS_URL", &self.redis_url, &self.redis_url_file)?,
             service_keys: ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &keys, &ROLES)?,
             login_key,
+            event_retention: Retention {
+                days: self.event_retention_days.into(),
+                longest_days: self.event_retention_max_days.into(),
+            },
         })
     }
 }
@@ -105,6 +122,8 @@ mod tests {
             login_key_file: None,
             database_pool_size: 4,
             statement_timeout_ms: 4_000,
+            event_retention_days: 30,
+            event_retention_max_days: 90,
         }
     }
 
@@ -135,6 +154,14 @@ mod tests {
         check(
             |config| config.statement_timeout_ms = 0,
             "PORTCULLIS_STATEMENT_TIMEOUT_MS",
+        );
+        check(
+            |config| config.event_retention_days = 0,
+            "PORTCULLIS_EVENT_RETENTION_DAYS",
+        );
+        check(
+            |config| config.event_retention_max_days = 29,
+            "PORTCULLIS_EVENT_RETENTION_MAX_DAYS is less",
         );
     }
 }

@@ -1,10 +1,12 @@
-//! identity-core owns tenants, credentials, users, the access epoch and the outbox, in PostgreSQL, and offers them over
+//! identity-core owns tenants, credentials, users, the access epoch and the events, in PostgreSQL, and offers them over
 //! gRPC. It knows neither HTTP nor the text forms of SCIM.
 
 pub mod access;
 mod config;
 pub mod credentials;
 pub mod error;
+pub mod events;
+mod failing;
 pub mod filter;
 pub mod groups;
 mod grpc;
@@ -36,6 +38,7 @@ pub use migrate::migrate;
 
 use access::{Access, Wake};
 use credentials::Authenticator;
+use events::Events;
 use grpc::{Auth, Core};
 use page::PageTokens;
 use store::Store;
@@ -58,7 +61,9 @@ pub async fn serve(
         settings.login_key.clone(),
         (&health, &shutdown),
     );
-    let core = Core::new(store.clone(), access, wake, PageTokens::new(settings.login_key.clone()));
+    let events = Events::start(&store, wake.clone(), settings.event_retention, (&health, &shutdown));
+    let pages = PageTokens::new(settings.login_key.clone());
+    let core = Core::new(store.clone(), access, events, wake, pages);
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
     let routes = grpc::routes(&core, health.over_grpc(&[], &shutdown))?;
 

@@ -18,6 +18,14 @@ const END: &str = "portcullis_access_end_seconds";
 const LEASE_AGE: &str = "portcullis_lease_age_seconds";
 const GENERATIONS: &str = "portcullis_generations_total";
 const LINKED: &str = "portcullis_access_linked";
+const NUMBERED: &str = "portcullis_events_numbered_total";
+const UNNUMBERED: &str = "portcullis_events_unnumbered";
+const UNNUMBERED_AGE: &str = "portcullis_events_unnumbered_seconds";
+const SUBSCRIPTIONS: &str = "portcullis_event_subscriptions";
+const CONSUMER_LAG: &str = "portcullis_event_consumer_lag_seconds";
+
+/// No more are counted.
+const COUNTED: i64 = 100_000;
 
 /// Says what the metrics are.
 pub(crate) fn describe() {
@@ -47,8 +55,21 @@ pub(crate) fn describe() {
         "Generations of buckets that this core drew, each with blank registers"
     );
     describe_gauge!(LINKED, "1 while this core's relay is linked to the registers in Redis");
+    describe_counter!(NUMBERED, "Events that this core numbered, so that they can be read");
+    describe_gauge!(UNNUMBERED, "Events that wait for a number, of all cores");
+    describe_gauge!(
+        UNNUMBERED_AGE,
+        "Age of the oldest event that waits for a number, of all cores"
+    );
+    describe_gauge!(SUBSCRIPTIONS, "Subscriptions to events that are open at this core");
+    describe_gauge!(
+        CONSUMER_LAG,
+        "Age of the oldest event that a consumer did not acknowledge, of all consumers"
+    );
     counter!(GENERATIONS).absolute(0);
+    counter!(NUMBERED).absolute(0);
     gauge!(LINKED).set(0);
+    gauge!(SUBSCRIPTIONS).set(0);
 }
 
 /// A request waited so long for a connection.
@@ -76,6 +97,21 @@ pub(crate) fn linked(linked: bool) {
     gauge!(LINKED).set(f64::from(u8::from(linked)));
 }
 
+/// So many events have a number now.
+pub(crate) fn events_numbered(events: i64) {
+    counter!(NUMBERED).increment(events.unsigned_abs());
+}
+
+/// So many subscriptions are open.
+pub(crate) fn subscriptions(open: usize) {
+    gauge!(SUBSCRIPTIONS).set(u32::try_from(open).unwrap_or(u32::MAX));
+}
+
+/// The slowest consumer is so many seconds behind.
+pub(crate) fn consumer_lag(seconds: f64) {
+    gauge!(CONSUMER_LAG).set(seconds);
+}
+
 /// Asks for ever.
 pub(crate) async fn sample(store: Store, system: SystemStore) {
     loop {
@@ -94,6 +130,9 @@ pub(crate) async fn sample(store: Store, system: SystemStore) {
                 gauge!(LAG).set(f64::NAN);
             }
         }
+        let (count, age) = unnumbered(&system).await.unwrap_or((f64::NAN, f64::NAN));
+        gauge!(UNNUMBERED).set(count);
+        gauge!(UNNUMBERED_AGE).set(age);
         tokio::time::sleep(EVERY).await;
     }
 }
@@ -104,6 +143,18 @@ async fn waiting(system: &SystemStore) -> Result<(f64, f64), Error> {
         "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
          FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL",
     )
+    .fetch_one(&mut *system.connection().await?)
+    .await
+    .map_err(database)
+}
+
+/// How many events wait for a number, and how long the oldest has waited. Nearly none do, as a rule.
+async fn unnumbered(system: &SystemStore) -> Result<(f64, f64), Error> {
+    sqlx::query_as(
+        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(some.since)), 0)::float8
+         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS some",
+    )
+    .bind(COUNTED)
     .fetch_one(&mut *system.connection().await?)
     .await
     .map_err(database)

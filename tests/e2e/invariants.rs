@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 const SERVICES: [&str; 3] = ["identity-core", "scim-edge", "session-service"];
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "e2e",
     "identity-core",
     "identity-proto",
@@ -17,10 +17,11 @@ const OURS: [&str; 8] = [
     "runtime",
     "scim-edge",
     "session-service",
+    "user-table",
 ];
 
 /// Every package, its folder, and which of ours it may depend on.
-const DIRECTION: [(&str, &[&str]); 8] = [
+const DIRECTION: [(&str, &[&str]); 9] = [
     ("proto", &[]),
     ("runtime", &[]),
     ("local-stack", &[]),
@@ -38,7 +39,11 @@ const DIRECTION: [(&str, &[&str]); 8] = [
             "session-service",
         ],
     ),
-    ("tests", &["identity-proto", "local-stack", "portcullis", "runtime"]),
+    ("examples/user-table", &["identity-proto", "runtime"]),
+    (
+        "tests",
+        &["identity-proto", "local-stack", "portcullis", "runtime", "user-table"],
+    ),
 ];
 
 #[test]

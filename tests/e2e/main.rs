@@ -11,6 +11,7 @@ mod sessions;
 mod telemetry;
 mod threat_model;
 mod traces;
+mod user_table;
 mod walk;
 
 use e2e::System;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use identity_proto::access::BUCKETS;
 
 use super::link::Link;
-use super::relay::{CurrentLink, Failing, Failure, linked, within};
+use super::relay::{CurrentLink, linked};
+use crate::failing::{Failing, Failure, within};
 use crate::metrics;
 use crate::store::SystemStore;
 

@@ -15,6 +15,7 @@ use super::generation::{NoLink, agree};
 use super::lease::keep_leased;
 use super::link::{Announcement, Link, Register};
 use super::{Epochs, Wake, state};
+use crate::failing::{Failing, Failure, PATIENCE, within};
 use crate::metrics;
 use crate::store::SystemStore;
 
@@ -24,35 +25,8 @@ const POLL: Duration = Duration::from_millis(250);
 /// How many changes one batch takes.
 const BATCH: i64 = 256;
 
-/// How long PostgreSQL and Redis may take together. A connection that was cut off silently would wait for minutes; it is
-/// given up, and the claim on a batch ends by itself.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// A link that lasted no longer is not replaced at once.
 const SHORT_LIVED: Duration = Duration::from_millis(500);
-
-/// Which failures of a round that is tried again and again are told: the first in a row, and then one in [`Failing::TOLD`].
-#[derive(Default)]
-pub(super) struct Failing(u32);
-
-impl Failing {
-    const TOLD: u32 = 60;
-    /// A pipeline tells what each of its commands failed with.
-    const LONGEST: usize = 300;
-
-    pub(super) fn succeeded(&mut self) {
-        self.0 = 0;
-    }
-
-    pub(super) fn failed(&mut self, error: &Failure, what: &str) {
-        if self.0.is_multiple_of(Self::TOLD) {
-            let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-            let cause: String = format!("{error}{source}").chars().take(Self::LONGEST).collect();
-            tracing::warn!(cause, times = self.0 + 1, "{what}");
-        }
-        self.0 = self.0.saturating_add(1);
-    }
-}
 
 /// The link that stands now, if any.
 pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
@@ -127,19 +101,10 @@ async fn keep_applied(system: SystemStore, mut current: CurrentLink, wake: Wake)
     }
 }
 
-/// Gives a round up after [`PATIENCE`].
-pub(super) async fn within<T>(round: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(PATIENCE, round)
-        .await
-        .unwrap_or_else(|_| Err("no answer in time".into()))
-}
-
 /// Waits for a link; `None` once there can be no more.
 pub(super) async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
     current.wait_for(Option::is_some).await.ok()?.clone()
 }
-
-pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Change {

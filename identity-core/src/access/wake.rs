@@ -1,21 +1,31 @@
-//! Tells the relay that a change of access was committed, so that it need not wait for its next poll.
+//! Tells the relay and whoever numbers events that a change was committed, so that they need not wait for their next poll.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Held by every operation that may change access; clones wake the same relay.
+/// Held by every operation that may change access; clones wake the same tasks. Each task has a signal of its own, as it is the
+/// first to look that a signal wakes.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<Notify>);
+pub struct Wake {
+    relay: Arc<Notify>,
+    events: Arc<Notify>,
+}
 
 impl Wake {
-    /// To be called after the commit. Never waits; several calls before the relay looks are one.
+    /// To be called after the commit. Never waits; several calls before a task looks are one.
     pub fn now(&self) {
-        self.0.notify_one();
+        self.relay.notify_one();
+        self.events.notify_one();
     }
 
-    /// Resolves after the next [`Wake::now`].
+    /// Resolves after the next [`Wake::now`]: for the relay.
     pub async fn called(&self) {
-        self.0.notified().await;
+        self.relay.notified().await;
+    }
+
+    /// Resolves after the next [`Wake::now`]: for the task that numbers events.
+    pub async fn called_for_events(&self) {
+        self.events.notified().await;
     }
 }

@@ -4,6 +4,7 @@ mod access;
 mod auth;
 mod credentials;
 mod error;
+mod events;
 mod groups;
 mod tenants;
 mod users;
@@ -11,6 +12,7 @@ mod users;
 use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::access_service_server::AccessServiceServer;
 use identity_proto::identity::v1::credential_service_server::CredentialServiceServer;
+use identity_proto::identity::v1::event_service_server::EventServiceServer;
 use identity_proto::identity::v1::group_service_server::GroupServiceServer;
 use identity_proto::identity::v1::tenant_service_server::TenantServiceServer;
 use identity_proto::identity::v1::user_service_server::UserServiceServer;
@@ -25,6 +27,7 @@ pub(crate) use auth::{Auth, Caller, ROLES};
 use crate::Error;
 use crate::access::{Access, Wake};
 use crate::credentials::Credentials;
+use crate::events::Events;
 use crate::groups::Groups;
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId};
@@ -36,6 +39,7 @@ use crate::users::{Hasher, Users};
 pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) access: Access,
+    pub(crate) events: Events,
     pub(crate) wake: Wake,
     pub(crate) pages: PageTokens,
     pub(crate) hasher: Hasher,
@@ -44,13 +48,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(store: Store, access: Access, wake: Wake, pages: PageTokens) -> Self {
+    pub(crate) fn new(store: Store, access: Access, events: Events, wake: Wake, pages: PageTokens) -> Self {
         Core {
             tenants: Tenants::new(store.system(), wake.clone(), pages.clone()),
             credentials: Credentials::new(store.system()),
             hasher: Hasher::default(),
             store,
             access,
+            events,
             wake,
             pages,
         }
@@ -90,7 +95,7 @@ fn missing(field: &str) -> Error {
     Error::new(ErrorReason::InvalidSyntax, format!("{field} is missing"))
 }
 
-/// Users, groups, access, tenants, credentials, health and reflection.
+/// Users, groups, access, events, tenants, credentials, health and reflection.
 pub(crate) fn routes(core: &Core, health: HealthServer<HealthService>) -> anyhow::Result<RoutesBuilder> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(identity_proto::FILE_DESCRIPTOR_SET)
@@ -101,6 +106,7 @@ pub(crate) fn routes(core: &Core, health: HealthServer<HealthService>) -> anyhow
         .add_service(UserServiceServer::new(core.clone()))
         .add_service(GroupServiceServer::new(core.clone()).max_decoding_message_size(groups::MAX_REQUEST))
         .add_service(AccessServiceServer::new(core.clone()))
+        .add_service(EventServiceServer::new(core.clone()))
         .add_service(TenantServiceServer::new(core.clone()))
         .add_service(CredentialServiceServer::new(core.clone()))
         .add_service(health)

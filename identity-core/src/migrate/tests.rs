@@ -133,3 +133,39 @@ async fn what_a_later_version_has_migrated_is_left_as_it_is() {
         .unwrap();
     migrate(&url).await.unwrap_err();
 }
+
+/// The rows of `outbox` from before events were numbered, and one that the version before writes while this one is there.
+#[tokio::test]
+async fn events_from_before_they_were_numbered_get_their_numbers() {
+    let url = empty().await;
+    let mut migrations = sqlx::migrate!().migrations.into_owned();
+    migrations.retain(|migration| migration.version < 5);
+    run(&Migrator::with_migrations(migrations), &url).await.unwrap();
+    let pool = pool(&url).await;
+    let tenant = "INSERT INTO tenant (tenant_id, name) VALUES ('00000000-0000-0000-0000-000000000001', 'acme')";
+    let write = "INSERT INTO outbox (tenant_id, event_id, kind, body)
+        SELECT tenant_id, gen_random_uuid(), 'test', '' FROM tenant, generate_series(1, 1500)";
+    for statement in [tenant, write] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    migrate(&url).await.unwrap();
+    sqlx::query(write).execute(&pool).await.unwrap();
+    let number = async || {
+        let count: i64 = sqlx::query_scalar("SELECT number_events(1000)")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        count
+    };
+    let numbered = [number().await, number().await, number().await, number().await];
+    assert_eq!(numbered, [1_000, 1_000, 1_000, 0]);
+    let in_order: (i64, bool) = sqlx::query_as(
+        "SELECT count(*), bool_and(o.sequence = e.sequence)
+         FROM (SELECT outbox_id, row_number() OVER (ORDER BY outbox_id) AS sequence FROM outbox) AS o
+         JOIN event_sequence AS e USING (outbox_id)",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(in_order, (3_000, true));
+}

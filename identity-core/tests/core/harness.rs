@@ -3,6 +3,7 @@
 use identity_core::Config;
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::event_service_client::EventServiceClient;
 use identity_proto::identity::v1::group_service_client::GroupServiceClient;
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
@@ -40,10 +41,15 @@ impl Core {
     }
 
     pub async fn on(url: &str) -> Self {
+        Self::with_key(url, "").await
+    }
+
+    /// One that also knows `key`: a service key with a comma before it.
+    pub async fn with_key(url: &str, key: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let channel = runtime::grpc::channel(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let nobody = uuid::Uuid::nil().simple();
-        let keys = format!("a:admin:{ADMIN},e:edge:{EDGE},o:edge:{OTHER_EDGE}:{nobody},p:platform:{PLATFORM}");
+        let keys = format!("a:admin:{ADMIN},e:edge:{EDGE},o:edge:{OTHER_EDGE}:{nobody},p:platform:{PLATFORM}{key}");
         let config = Config {
             database_url: Some(Secret::new(url)),
             database_url_file: None,
@@ -55,6 +61,8 @@ impl Core {
             login_key_file: None,
             database_pool_size: 8,
             statement_timeout_ms: 4_000,
+            event_retention_days: 30,
+            event_retention_max_days: 90,
         };
         let shutdown = Shutdown::default();
         let serving = tokio::spawn(identity_core::serve(
@@ -77,6 +85,10 @@ impl Core {
 
     pub fn access(&self) -> AccessServiceClient<InterceptedService<Channel, As>> {
         AccessServiceClient::with_interceptor(self.channel.clone(), As::service(ADMIN))
+    }
+
+    pub fn events(&self, key: &str) -> EventServiceClient<InterceptedService<Channel, As>> {
+        EventServiceClient::with_interceptor(self.channel.clone(), As::service(key))
     }
 
     pub fn tenants(&self) -> TenantServiceClient<InterceptedService<Channel, As>> {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test relies on may panic")]
 
 mod auth;
+mod events;
 mod faults;
 mod groups;
 mod harness;

@@ -1,0 +1,59 @@
+-- Whether an event is old enough to go. One whose change of access still waits for the relay never is.
+CREATE FUNCTION may_be_trimmed(created_at timestamptz, waits boolean, acknowledged boolean, keep interval, longest interval)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT waits AND created_at < statement_timestamp() - CASE WHEN acknowledged THEN keep ELSE longest END
+$$;
+
+-- Removes about `most` events at most, the tenants in turn, each from its oldest on and without gaps: those older than `keep` that
+-- all named consumers acknowledged, those older than `longest` in any case. With a change of access goes what the session
+-- service acknowledged for it. How many events it removed; to be called outside of a transaction. A tenant whose oldest
+-- event stays costs one look at that event.
+CREATE FUNCTION trim_events(keep interval, longest interval, most bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+DECLARE
+    trimmed bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(event_lock());
+    WITH old AS MATERIALIZED (
+        SELECT s.tenant_id, s.trimmed_sequence, c.acknowledged
+        FROM event_stream AS s
+        CROSS JOIN LATERAL (
+            SELECT coalesce(min(c.acknowledged_sequence), s.last_sequence) AS acknowledged
+            FROM event_consumer AS c WHERE c.tenant_id = s.tenant_id
+        ) AS c
+        CROSS JOIN LATERAL (
+            SELECT o.created_at, o.access_epoch IS NOT NULL AND o.applied_at IS NULL AS waits
+            FROM event_sequence AS e JOIN outbox AS o USING (tenant_id, outbox_id)
+            WHERE e.tenant_id = s.tenant_id AND e.sequence = s.trimmed_sequence + 1 LIMIT 1
+        ) AS oldest
+        WHERE may_be_trimmed(oldest.created_at, oldest.waits, s.trimmed_sequence < c.acknowledged, keep, longest)
+    ), share AS MATERIALIZED (
+        SELECT greatest(most / greatest(count(*), 1), 1) AS each FROM old
+    ), looked_at AS MATERIALIZED (
+        SELECT events.* FROM old CROSS JOIN LATERAL (
+            SELECT e.tenant_id, e.sequence, e.ctid AS sequence_place, o.ctid AS outbox_place, o.user_id, o.access_epoch,
+                   bool_and(may_be_trimmed(o.created_at, o.access_epoch IS NOT NULL AND o.applied_at IS NULL,
+                                           e.sequence <= old.acknowledged, keep, longest))
+                       OVER (ORDER BY e.sequence) AS goes
+            FROM event_sequence AS e JOIN outbox AS o USING (tenant_id, outbox_id)
+            WHERE e.tenant_id = old.tenant_id AND e.sequence > old.trimmed_sequence
+              AND e.sequence <= old.trimmed_sequence + (SELECT share.each FROM share)
+        ) AS events
+    ), gone AS MATERIALIZED (
+        SELECT * FROM looked_at WHERE goes
+    ), stream AS (
+        UPDATE event_stream AS s SET trimmed_sequence = s.trimmed_sequence + g.count
+        FROM (SELECT gone.tenant_id, count(*) AS count FROM gone GROUP BY gone.tenant_id) AS g
+        WHERE s.tenant_id = g.tenant_id
+    ), events AS (
+        DELETE FROM outbox WHERE ctid = ANY (ARRAY (SELECT g.outbox_place FROM gone AS g))
+    ), prunes AS (
+        DELETE FROM access_prune AS p USING gone AS g
+        WHERE p.tenant_id = g.tenant_id AND p.epoch <= g.access_epoch
+          AND p.user_id = coalesce(g.user_id, '00000000-0000-0000-0000-000000000000')
+    )
+    DELETE FROM event_sequence WHERE ctid = ANY (ARRAY (SELECT g.sequence_place FROM gone AS g));
+    GET DIAGNOSTICS trimmed = ROW_COUNT;
+    RETURN trimmed;
+END $$;
+GRANT DELETE ON access_prune TO portcullis_system;

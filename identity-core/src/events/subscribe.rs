@@ -1,0 +1,88 @@
+//! A stream of events: pages as they are asked for, then a wait without a connection to the database. Whoever reads slowly slows
+//! only itself, as nothing is read before it is wanted.
+
+use std::collections::vec_deque::VecDeque;
+
+use futures_util::stream::{Stream, try_unfold};
+use identity_proto::identity::v1::{ErrorReason, Event};
+use runtime::Shutdown;
+
+use super::Events;
+use super::page::{Limit, Start, read};
+use super::subscribers::Seat;
+use crate::Error;
+use crate::store::TenantStore;
+
+/// What one subscription holds at most: less than an answer may, as there are many that hold it for long.
+const LIMIT: Limit = Limit {
+    events: 100,
+    bytes: 256 << 10,
+};
+
+/// A subscription that began.
+pub struct Subscription {
+    store: TenantStore,
+    seat: Seat,
+    shutdown: Shutdown,
+    /// What was read and not asked for yet.
+    read: VecDeque<Event>,
+    /// The number to read next.
+    next: i64,
+}
+
+impl Events {
+    /// Begins a subscription. Where it cannot begin there is told here, and not in the stream.
+    #[tracing::instrument(skip_all, fields(tenant.id = %store.tenant()))]
+    pub async fn subscribe(&self, store: TenantStore, start: &Start) -> Result<Subscription, Error> {
+        let mut seat = self.subscribers.seat(store.tenant())?;
+        seat.last.mark_unchanged();
+        let page = read(&store, start, LIMIT).await?;
+        Ok(Subscription {
+            store,
+            seat,
+            shutdown: self.shutdown.clone(),
+            read: page.events.into(),
+            next: page.next,
+        })
+    }
+}
+
+impl Subscription {
+    /// What there is, then what comes. Ends with an error, the shutdown's at the latest.
+    pub fn stream(self) -> impl Stream<Item = Result<Event, Error>> + Send {
+        try_unfold(self, async |mut subscription| {
+            let event = subscription.event().await?;
+            Ok(Some((event, subscription)))
+        })
+    }
+
+    async fn event(&mut self) -> Result<Event, Error> {
+        loop {
+            if self.shutdown.is_requested() {
+                return Err(stopping());
+            }
+            if let Some(event) = self.read.pop_front() {
+                return Ok(event);
+            }
+            // Before the page is read: what is told from here on may not be in it.
+            self.seat.last.mark_unchanged();
+            let start = Start {
+                from: self.next,
+                ..Start::default()
+            };
+            let page = read(&self.store, &start, LIMIT).await?;
+            (self.read, self.next) = (page.events.into(), page.next);
+            if self.read.is_empty() {
+                tokio::select! {
+                    () = self.shutdown.requested() => {}
+                    told = self.seat.last.changed() => told.map_err(Error::internal)?,
+                }
+            }
+        }
+    }
+}
+
+fn stopping() -> Error {
+    let message = "this core stops; subscribe at another, from the number after the last that you have";
+    Error::new(ErrorReason::Unavailable, message)
+}

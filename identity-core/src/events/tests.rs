@@ -1,0 +1,124 @@
+//! What PostgreSQL does of it: whose turn it is, and that one at a time does it.
+
+use local_stack::test::Postgres;
+use runtime::Secret;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use uuid::Uuid;
+
+const BUSY: Uuid = Uuid::from_u128(1);
+const QUIET: Uuid = Uuid::from_u128(2);
+
+/// Two tenants, and no core that would number their events.
+async fn database() -> PgPool {
+    let migrate = async |url: &str| crate::migrate(&Secret::new(url)).await;
+    let url = Postgres::shared().database("core", migrate).await;
+    let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
+    for (tenant, name) in [(BUSY, "busy"), (QUIET, "quiet")] {
+        sqlx::query("INSERT INTO tenant (tenant_id, name) VALUES ($1, $2)")
+            .bind(tenant)
+            .bind(name)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    pool
+}
+
+async fn write(pool: &PgPool, tenant: Uuid, events: i32) {
+    let statement = "INSERT INTO outbox (tenant_id, event_id, kind, body)
+        SELECT $1, gen_random_uuid(), 'test', '' FROM generate_series(1, $2)";
+    sqlx::query(statement)
+        .bind(tenant)
+        .bind(events)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+async fn number(pool: &PgPool, most: i64) -> i64 {
+    sqlx::query_scalar("SELECT number_events($1)")
+        .bind(most)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+async fn last(pool: &PgPool, tenant: Uuid) -> Option<i64> {
+    sqlx::query_scalar("SELECT last_sequence FROM event_stream WHERE tenant_id = $1")
+        .bind(tenant)
+        .fetch_optional(pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_events_keeps_no_other_waiting() {
+    let pool = database().await;
+    write(&pool, BUSY, 500).await;
+    write(&pool, QUIET, 3).await;
+    assert_eq!(number(&pool, 100).await, 53);
+    assert_eq!((last(&pool, BUSY).await, last(&pool, QUIET).await), (Some(50), Some(3)));
+    assert_eq!(number(&pool, 100).await, 100, "alone, it has all");
+    while number(&pool, 100).await > 0 {}
+    assert_eq!(last(&pool, BUSY).await, Some(500));
+}
+
+#[tokio::test]
+async fn one_at_a_time_numbers() {
+    let pool = database().await;
+    write(&pool, BUSY, 2).await;
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(event_lock())")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    assert_eq!(number(&pool, 100).await, 0, "another does");
+    other.rollback().await.unwrap();
+    assert_eq!(number(&pool, 100).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_number_at_once_number_each_event_once() {
+    let pool = database().await;
+    let numbering: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let mut numbered = 0;
+                for _ in 0..100 {
+                    numbered += number(&pool, 7).await;
+                }
+                numbered
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        write(&pool, BUSY, 5).await;
+        write(&pool, QUIET, 1).await;
+    }
+    let mut numbered = 0;
+    for one in numbering {
+        numbered += one.await.unwrap();
+    }
+    loop {
+        match number(&pool, 100).await {
+            0 => break,
+            more => numbered += more,
+        }
+    }
+    assert_eq!(numbered, 120);
+    assert_eq!(
+        (last(&pool, BUSY).await, last(&pool, QUIET).await),
+        (Some(100), Some(20))
+    );
+    let in_order: bool = sqlx::query_scalar(
+        "SELECT bool_and(place = sequence) FROM (
+             SELECT sequence, row_number() OVER (PARTITION BY tenant_id ORDER BY outbox_id) AS place FROM event_sequence
+         ) AS events",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert!(in_order);
+}
