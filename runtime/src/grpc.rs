@@ -12,7 +12,7 @@ use crate::listen::Listener;
 
 mod channel;
 
-pub use channel::{CALL_TIMEOUT, Channel, channel, check_urls};
+pub use channel::{CALL_TIMEOUT, Channel, Deadline, channel, check_urls};
 
 /// How many calls may be taken back before they were looked at, until a connection is closed for it. When the clients of an
 /// edge hang up it takes calls back, and the calls of all others are on the same connection.

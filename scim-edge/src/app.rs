@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, any, get, post};
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
 use runtime::{Health, Standing};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
@@ -18,8 +19,8 @@ use crate::auth::{self, Authenticator};
 use crate::config::Requests;
 use crate::core::Core;
 use crate::error::Error;
-use crate::extract::list_header;
-use crate::resources::{discovery, search, users};
+use crate::extract::{large_bodies, list_header};
+use crate::resources::{discovery, groups, search, users};
 use crate::{observe, respond};
 
 /// Where SCIM is served.
@@ -35,6 +36,8 @@ pub struct Edge {
     pub core: Core,
     pub health: Health,
     pub authenticator: Authenticator,
+    /// Bounds what bodies take in memory.
+    pub large_bodies: Semaphore,
 }
 
 /// The whole HTTP service.
@@ -44,6 +47,7 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
         core,
         health,
         authenticator: Authenticator::default(),
+        large_bodies: large_bodies(),
     });
     // The last layer added is the first to see a request.
     Router::new()
@@ -65,14 +69,21 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
 /// Everything but health. Authentication stands in front of routing: no path is looked at before it.
 fn scim(edge: Arc<Edge>) -> Router {
     let router = Router::new();
-    let router = route(router, "/.search", post(search::search));
-    let router = route(router, "/Users/.search", post(search::search));
+    let router = route(router, "/.search", post(search::search_all));
+    let router = route(router, "/Users/.search", post(search::search_users));
+    let router = route(router, "/Groups/.search", post(search::search_groups));
     let router = route(router, "/Users", get(users::list).post(users::create));
     let user = get(users::get)
         .put(users::replace)
         .patch(users::patch)
         .delete(users::delete);
     let router = route(router, "/Users/{id}", user);
+    let router = route(router, "/Groups", get(groups::list).post(groups::create));
+    let group = get(groups::get)
+        .put(groups::replace)
+        .patch(groups::patch)
+        .delete(groups::delete);
+    let router = route(router, "/Groups/{id}", group);
     let router = route(router, "/Me", any(async || Error::NotOffered(NO_ME)));
     let router = route(router, "/Bulk", any(async || Error::NotOffered(NO_BULK)));
     let router = route(

@@ -33,8 +33,8 @@ pub struct Config {
     /// Believe X-Forwarded-Proto and traceparent, because a proxy in front always sets or removes them.
     #[arg(long, env = "PORTCULLIS_TRUST_FORWARDED", default_value_t = false)]
     pub trust_forwarded: bool,
-    /// The largest body that is read, in bytes.
-    #[arg(long, env = "PORTCULLIS_MAX_BODY", default_value_t = 1024 * 1024)]
+    /// The largest body that is read, in bytes. A group with 80,000 members by their ids is one of 4 MiB.
+    #[arg(long, env = "PORTCULLIS_MAX_BODY", default_value_t = 4 * 1024 * 1024)]
     pub max_body: usize,
     /// The most connections that are open at once; more wait. The process needs as many file descriptors.
     #[arg(long, env = "PORTCULLIS_MAX_CONNECTIONS", default_value_t = 4096)]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use identity_proto::CREDENTIAL_METADATA;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::group_service_client::GroupServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::identity::v1::{AuthenticateRequest, AuthenticateResponse, ErrorReason};
 use identity_proto::status;
-use runtime::grpc::Channel;
+use runtime::grpc::{Channel, Deadline};
 use runtime::service_auth::WithServiceKey;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::InterceptedService;
@@ -17,14 +18,18 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 
-/// How long the core has to resolve a token; with [`CALL_TIMEOUT`] a request waits five seconds for the core at most.
+/// How long the core has to resolve a token; with [`CALL_TIMEOUT`] a request waits five seconds for the core at most, and
+/// one that changes a group eleven.
 const AUTHENTICATE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the core has for the call that a request is about.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the core has for a change of a group, which may be one of many members. Its own limit is ten seconds.
+const GROUP_CHANGE_TIMEOUT: Duration = Duration::from_secs(9);
 /// A page of 1,000 users is about 1 MB; tonic's own limit of 4 MB would fail pages of large ones.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-type Authenticated = InterceptedService<Channel, WithServiceKey>;
+/// What a call goes through.
+pub type Authenticated = InterceptedService<Channel, WithServiceKey>;
 
 /// The SHA-256 of a bearer token in the form that crosses the boundary.
 #[derive(Clone, Debug)]
@@ -49,6 +54,7 @@ impl CredentialHash {
 pub struct Core {
     channel: Channel,
     users: UserServiceClient<Authenticated>,
+    groups: GroupServiceClient<Authenticated>,
     credentials: CredentialServiceClient<Authenticated>,
 }
 
@@ -56,8 +62,10 @@ impl Core {
     /// Clients on one channel, with the edge's service key.
     pub fn new(channel: Channel, key: WithServiceKey) -> Self {
         let users = UserServiceClient::with_interceptor(channel.clone(), key.clone());
+        let groups = GroupServiceClient::with_interceptor(channel.clone(), key.clone());
         Core {
             channel: channel.clone(),
+            groups: groups.max_decoding_message_size(MAX_ANSWER),
             users: users.max_decoding_message_size(MAX_ANSWER),
             credentials: CredentialServiceClient::with_interceptor(channel, key),
         }
@@ -66,6 +74,11 @@ impl Core {
     /// The client of UserService; to be called through [`call`].
     pub fn users(&self) -> UserServiceClient<Authenticated> {
         self.users.clone()
+    }
+
+    /// The client of GroupService; to be called through [`call`], and through [`change_group`] where it changes something.
+    pub fn groups(&self) -> GroupServiceClient<Authenticated> {
+        self.groups.clone()
     }
 
     /// Whom a token belongs to.
@@ -98,6 +111,18 @@ pub fn with_credential<T>(message: T, hash: &CredentialHash) -> Request<T> {
 /// Waits for a call as long as a request may.
 pub async fn call<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
     within(CALL_TIMEOUT, call).await
+}
+
+/// A request to change a group, on behalf of the holder of a token.
+pub fn group_change<T>(message: T, hash: &CredentialHash) -> Request<T> {
+    let mut request = with_credential(message, hash);
+    request.extensions_mut().insert(Deadline(GROUP_CHANGE_TIMEOUT));
+    request
+}
+
+/// Waits for what was asked by [`group_change`] as long as that may take.
+pub async fn change_group<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
+    within(GROUP_CHANGE_TIMEOUT, call).await
 }
 
 async fn within<T>(timeout: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {

@@ -172,6 +172,16 @@ impl Error {
         told.unwrap_or(Duration::from_secs(RETRY_AFTER_SECONDS))
     }
 
+    /// Logs why an answer that was begun is broken off: its client gets no more than that.
+    pub fn log_broken_answer(&self) {
+        match self {
+            Error::Core(cause) => {
+                tracing::error!(code = ?cause.code(), message = cause.message(), "an answer is broken off: the core refused or failed");
+            }
+            _ => tracing::error!("an answer is broken off: the core did not answer in time"),
+        }
+    }
+
     /// Failures that are ours to mend are logged here, once.
     fn log(&self, status: StatusCode) {
         match self {

@@ -9,16 +9,23 @@ use futures_util::StreamExt as _;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Version};
 use serde_json::{Map, Value as Json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::app::{Edge, ROOT};
 use crate::error::Error;
+use crate::listen::{Activity, Open};
 use crate::scim::query::Query;
-use crate::scim::{Refusal, json, user};
+use crate::scim::{Refusal, json, resource};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// A body up to this length is read at any time. Larger ones take many times their length in memory for a moment, and so
+/// many are read at once; others wait, and that counts as time to arrive.
+const SMALL: usize = 256 * 1024;
+const LARGE_AT_ONCE: usize = 16;
 /// How much of a body that is too long is still taken in, and for how long, so that a client that sends it whole before
 /// it reads finds the answer and not a reset.
 const DRAINED_AT_MOST: usize = 16 * 1024 * 1024;
@@ -32,7 +39,7 @@ impl FromRequestParts<Arc<Edge>> for Id {
 
     async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
         let Segment(id) = Segment::from_request_parts(parts, edge).await?;
-        if user::is_id(&id) {
+        if resource::is_id(&id) {
             Ok(Id(id))
         } else {
             Err(Error::NotFound)
@@ -82,6 +89,34 @@ impl FromRequestParts<Arc<Edge>> for Base {
     }
 }
 
+/// Where an answer goes: what its URIs begin with, and the connection that it is sent on.
+pub struct Client {
+    pub base: String,
+    connection: Option<Arc<Activity>>,
+    is_http2: bool,
+}
+
+impl Client {
+    /// Keeps the connection from idling for as long as this is held; for answers that are made as they are sent.
+    pub fn hold(&self) -> Option<Open> {
+        let connection = self.connection.as_ref()?;
+        Some(Activity::open(connection, self.is_http2))
+    }
+}
+
+impl FromRequestParts<Arc<Edge>> for Client {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
+        let Base(base) = Base::from_request_parts(parts, edge).await?;
+        Ok(Client {
+            base,
+            connection: parts.extensions.get().cloned(),
+            is_http2: parts.version == Version::HTTP_2,
+        })
+    }
+}
+
 fn is_forwarded_https(headers: &HeaderMap) -> bool {
     let forwarded = header(headers, &HeaderName::from_static("x-forwarded-proto"));
     let nearest_client = forwarded.and_then(|list| list.split(',').next());
@@ -97,15 +132,47 @@ impl FromRequest<Arc<Edge>> for Body {
     async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
-        let read = read(&parts.headers, body, edge.settings.max_body);
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, read)
+        let until = Instant::now() + BODY_TIMEOUT;
+        let mut place = Place {
+            of: &edge.large_bodies,
+            taken: None,
+            until,
+        };
+        let read = read(&parts.headers, body, edge.settings.max_body, &mut place);
+        let bytes = tokio::time::timeout_at(until, read)
             .await
             .map_err(|_| Error::BodyTimeout)??;
+        // The place is free when the text is parsed. What handlers make of it is made at once, on this thread.
         Ok(Body(json::parse(&bytes)?))
     }
 }
 
-async fn read(headers: &HeaderMap, body: AxumBody, limit: usize) -> Result<Vec<u8>, Error> {
+/// Places for bodies that are larger than [`SMALL`].
+pub fn large_bodies() -> Semaphore {
+    Semaphore::new(LARGE_AT_ONCE)
+}
+
+/// A large body's place, once it has one.
+struct Place<'a> {
+    of: &'a Semaphore,
+    taken: Option<SemaphorePermit<'a>>,
+    until: Instant,
+}
+
+impl Place<'_> {
+    /// Waits for a place if so many bytes need one. The semaphore is never closed.
+    async fn for_length(&mut self, length: usize) -> Result<(), Error> {
+        if length > SMALL && self.taken.is_none() {
+            let taken = tokio::time::timeout_at(self.until, self.of.acquire()).await;
+            self.taken = taken
+                .map_err(|_| Error::NotReady("too many large bodies are on their way"))?
+                .ok();
+        }
+        Ok(())
+    }
+}
+
+async fn read(headers: &HeaderMap, body: AxumBody, limit: usize, place: &mut Place<'_>) -> Result<Vec<u8>, Error> {
     let announced = header(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     let announced = announced.unwrap_or_default();
     let mut stream = body.into_data_stream();
@@ -116,13 +183,14 @@ async fn read(headers: &HeaderMap, body: AxumBody, limit: usize) -> Result<Vec<u
         }
         return Err(Error::BodyTooLarge(limit));
     }
-    let mut bytes = Vec::with_capacity(announced);
+    let mut bytes = Vec::with_capacity(announced.min(SMALL));
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Error::BodyBroken)?;
         if bytes.len() + chunk.len() > limit {
             tokio::spawn(tokio::time::timeout(DRAINED_FOR, drain(stream)));
             return Err(Error::BodyTooLarge(limit));
         }
+        place.for_length(bytes.len() + chunk.len()).await?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

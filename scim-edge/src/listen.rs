@@ -31,7 +31,7 @@ mod activity;
 #[cfg(test)]
 mod tests;
 
-pub use activity::Activity;
+pub use activity::{Activity, Open};
 
 /// How much of a request's head is read, and of an answer is buffered: with every connection at its most, 256 MiB.
 const BUFFER: usize = 64 * 1024;

@@ -11,7 +11,12 @@ pub const SCIM_JSON: &str = "application/scim+json";
 
 /// An answer with this body.
 pub fn json(status: StatusCode, body: &Json) -> Response {
-    let mut response = Response::new(Body::from(written(body)));
+    scim(status, Body::from(written(body)))
+}
+
+/// An answer with a body that is JSON already.
+pub fn scim(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -16,9 +16,9 @@ use anyhow::{Context as _, anyhow, ensure};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
-use tonic::ConnectError;
 use tonic::body::Body;
 use tonic::transport::{self, Endpoint};
+use tonic::{ConnectError, TimeoutExpired};
 use tower::{Service, ServiceExt};
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests;
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one call may take, as seen by the caller.
+/// How long one call may take, as seen by the caller, unless it carries a [`Deadline`].
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that could not be connected to is left out while others can be.
 const REST: Duration = Duration::from_secs(1);
@@ -34,6 +34,10 @@ const REST: Duration = Duration::from_secs(1);
 const SENDS_EACH: usize = 2;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// How long this call may take instead, as an extension of its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(pub Duration);
 
 /// Fails unless `text`, the value of `setting`, is a URL at which gRPC may be served, or several, separated by commas.
 pub fn check_urls(setting: &str, text: &str) -> anyhow::Result<()> {
@@ -127,7 +131,6 @@ impl Peer {
         let endpoint = Endpoint::from(uri)
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(2))
             .keep_alive_while_idle(true);
@@ -213,6 +216,12 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.clone().send(request))
+        let deadline = request.extensions().get::<Deadline>();
+        let within = deadline.map_or(CALL_TIMEOUT, |Deadline(within)| *within);
+        let sending = self.clone().send(request);
+        Box::pin(async move {
+            let answer = tokio::time::timeout(within, sending).await;
+            answer.map_err(|_| TimeoutExpired(()))?
+        })
     }
 }

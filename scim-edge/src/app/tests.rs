@@ -2,8 +2,10 @@
 
 mod access;
 mod fake_core;
+mod groups;
 mod requests;
 mod serving;
+mod streams;
 mod users;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What this service provider is and can do: RFC 7643 sections 5 to 7, rendered from the schema table and from the
 //! limits that the code obeys, so that nothing is announced that is not so.
 
-use identity_proto::schema::{Attribute, Mutability, ResourceType, Returned, Schema, Type, USER, Uniqueness};
+use identity_proto::schema::{Attribute, GROUP, Mutability, ResourceType, Returned, Schema, Type, USER, Uniqueness};
 use serde_json::{Map, Value as Json, json};
 
 use super::query::MAX_COUNT;
@@ -11,7 +11,7 @@ const RESOURCE_TYPE_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceT
 const SERVICE_PROVIDER_CONFIG_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
 
 /// Every resource type that is served.
-pub static RESOURCE_TYPES: [&ResourceType; 1] = [&USER];
+pub static RESOURCE_TYPES: [&ResourceType; 2] = [&USER, &GROUP];
 
 /// RFC 7643 section 5.
 pub fn service_provider_config(base: &str) -> Json {
@@ -173,7 +173,7 @@ fn uniqueness(uniqueness: Uniqueness) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use identity_proto::schema::{ENTERPRISE_URN, USER_URN};
+    use identity_proto::schema::{ENTERPRISE_URN, GROUP_URN, USER_URN};
 
     use super::*;
 
@@ -222,6 +222,12 @@ mod tests {
         assert_eq!(user["schemaExtensions"][0]["schema"], ENTERPRISE_URN);
         assert!(schema(&ENTERPRISE_URN.to_uppercase(), "").is_some());
         assert!(schema("urn:ietf:params:scim:api:messages:2.0:Error", "").is_none());
-        assert!(resource_type("Group", "").is_none());
+        let group = resource_type("Group", "http://x/scim/v2").unwrap();
+        assert_eq!(
+            (&group["endpoint"], &group["schemaExtensions"]),
+            (&json!("/Groups"), &json!([]))
+        );
+        assert_eq!(schema(group["schema"].as_str().unwrap(), "").unwrap()["id"], GROUP_URN);
+        assert!(resource_type("group", "").is_none());
     }
 }

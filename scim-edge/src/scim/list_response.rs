@@ -5,15 +5,24 @@ use serde_json::{Map, Value as Json, json};
 /// The schema of the answer.
 pub const URN: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
+/// The member that holds the resources, and is the last.
+pub const RESOURCES: &str = "Resources";
+
 /// Renders one page of `total` results, of which the first has the index `start_index`.
 pub fn render(resources: Vec<Map<String, Json>>, total: i64, start_index: i64) -> Json {
-    let mut response = Map::new();
-    response.insert("schemas".to_owned(), json!([URN]));
-    response.insert("totalResults".to_owned(), total.into());
-    response.insert("startIndex".to_owned(), start_index.into());
-    response.insert("itemsPerPage".to_owned(), resources.len().into());
-    response.insert("Resources".to_owned(), resources.into());
+    let mut response = head(resources.len(), total, start_index);
+    response.insert(RESOURCES.to_owned(), resources.into());
     response.into()
+}
+
+/// What stands before the `count` resources of a page.
+pub fn head(count: usize, total: i64, start_index: i64) -> Map<String, Json> {
+    let mut head = Map::new();
+    head.insert("schemas".to_owned(), json!([URN]));
+    head.insert("totalResults".to_owned(), total.into());
+    head.insert("startIndex".to_owned(), start_index.into());
+    head.insert("itemsPerPage".to_owned(), count.into());
+    head
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use envelope::{Sent, too_many};
 
 mod by_value;
 mod envelope;
+mod references;
 
 /// The schema of a PATCH body.
 pub const URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -105,6 +106,9 @@ impl Reader {
             return Ok(()); // it follows from the data
         }
         writable(name, attribute, sub)?;
+        if attribute.is_set_of_references() {
+            return self.assign_references(op, name, path, listed(attribute, value));
+        }
         let nulls = if op == Op::Replace {
             null_sub_attributes(&path, &value)
         } else {
@@ -159,6 +163,9 @@ impl Reader {
         };
         writable(name, attribute, sub)?;
         removable(name, attribute, sub)?;
+        if attribute.is_set_of_references() {
+            return self.remove_references(name, path, value.map(|value| listed(attribute, value)));
+        }
         let listed = match value.unwrap_or_default() {
             Json::Null => None,
             _ if path.value_filter.is_some() || sub.is_some() || !attribute.multi_valued => None,
@@ -167,15 +174,19 @@ impl Reader {
         let Some(values) = listed else {
             return self.push(Op::Remove, path.path, path.value_filter, None);
         };
-        if !self.quirks.has(Quirk::RemoveByValue) {
-            let detail =
-                format!("{name}: remove takes no value; name what to remove in the path: {name}[value eq \"…\"].");
-            return Err(Refusal::value(detail));
-        }
+        self.check_remove_by_value(name)?;
         match by_value::any_of(name, attribute, values)? {
             Some(filter) => self.push(Op::Remove, path.path, Some(filter), None),
             None => Ok(()),
         }
+    }
+
+    fn check_remove_by_value(&self, name: &str) -> Result<()> {
+        if self.quirks.has(Quirk::RemoveByValue) {
+            return Ok(());
+        }
+        let detail = format!("{name}: remove takes no value; name what to remove in the path: {name}[value eq \"…\"].");
+        Err(Refusal::value(detail))
     }
 
     fn push(&mut self, op: Op, path: AttributePath, value_filter: Option<Filter>, value: Option<Json>) -> Result<()> {

@@ -2,7 +2,7 @@
 //! characteristic of RFC 7643 section 7. Names that are not known are ignored.
 
 use identity_proto::identity::v1::AttributePath;
-use identity_proto::schema::{ResourceType, Returned, Target};
+use identity_proto::schema::{Attribute, ResourceType, Returned, Target};
 use serde_json::{Map, Value as Json};
 
 use super::path;
@@ -34,6 +34,25 @@ impl Projection {
                 "attributes and excludedAttributes exclude each other: send one of them.",
             )),
         }
+    }
+
+    /// Whether an answer holds anything of this attribute, where the resource has it.
+    pub fn keeps(&self, attribute: &Attribute) -> bool {
+        let subs = attribute
+            .sub_attributes
+            .iter()
+            .map(|sub| (sub.name.to_owned(), Json::Null));
+        let value = match attribute.sub_attributes {
+            [] => Json::Null,
+            _ => Json::Object(subs.collect()),
+        };
+        let whole = Map::from_iter([(attribute.name.to_owned(), value)]);
+        self.apply(whole).contains_key(attribute.name)
+    }
+
+    /// Whether the client names this attribute, or a part of it, as one that it wants.
+    pub fn asks_for(&self, attribute: &Attribute) -> bool {
+        matches!(self, Projection::Only(_)) && self.keeps(attribute)
     }
 
     /// Applies the choice to a rendered resource.

@@ -1,14 +1,16 @@
-//! Laws that hold for every filter, path, user and PATCH, tried on generated ones. A failure prints the smallest input
+//! Laws that hold for every filter, path, user, group and PATCH, tried on generated ones. A failure prints the smallest input
 //! that was found and the line that makes the next run begin with it.
 
+use std::collections::HashSet;
+
 use identity_proto::filter::MAX_TEXT;
-use identity_proto::identity::v1::PatchOperation;
-use identity_proto::schema::{ENTERPRISE_URN, USER, USER_URN};
+use identity_proto::identity::v1::{AttributePath, Filter, PatchOperation};
+use identity_proto::schema::{ENTERPRISE_URN, GROUP, ResourceType, USER, USER_URN};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::quirks::Quirks;
-use super::{filter, patch, path, user};
+use super::{filter, group, patch, path, user};
 
 mod generated;
 
@@ -17,6 +19,26 @@ const BASE: &str = "https://scim.test/scim/v2";
 
 fn profile() -> impl Strategy<Value = Quirks> {
     prop_oneof![Just(Quirks::INTEROP), Just(Quirks::STRICT)]
+}
+
+fn check_filter(resource: &'static ResourceType, filter: &Filter, quirks: Quirks) -> Result<(), TestCaseError> {
+    let printed = filter.to_string();
+    prop_assume!(printed.len() <= MAX_TEXT / 2);
+    for text in [shouted(&printed), printed] {
+        prop_assert_eq!(filter::parse(resource, &text, quirks), Ok(filter.clone()), "{}", text);
+    }
+    Ok(())
+}
+
+type PatchPath = (AttributePath, Option<Filter>, String);
+
+fn check_path(resource: &'static ResourceType, expect: &PatchPath, quirks: Quirks) -> Result<(), TestCaseError> {
+    let (path, value_filter, text) = expect;
+    for text in [shouted(text), text.clone()] {
+        let read = path::parse(resource, &text, quirks).map_err(|refusal| TestCaseError::fail(refusal.detail))?;
+        prop_assert_eq!((&read.path, &read.value_filter), (path, value_filter), "{}", text);
+    }
+    Ok(())
 }
 
 /// The same text with everything outside of quotes in capitals and every blank twice.
@@ -99,20 +121,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn a_printed_filter_is_read_as_itself(filter in generated::filter(), quirks in profile()) {
-        let printed = filter.to_string();
-        prop_assume!(printed.len() <= MAX_TEXT / 2);
-        for text in [shouted(&printed), printed] {
-            prop_assert_eq!(filter::parse(&USER, &text, quirks), Ok(filter.clone()), "{}", text);
-        }
+    fn a_printed_filter_is_read_as_itself(
+        of_users in generated::filter(&USER), of_groups in generated::filter(&GROUP), quirks in profile(),
+    ) {
+        check_filter(&USER, &of_users, quirks)?;
+        check_filter(&GROUP, &of_groups, quirks)?;
     }
 
     #[test]
-    fn a_printed_path_is_read_as_itself((path, value_filter, text) in generated::patch_path(), quirks in profile()) {
-        for text in [shouted(&text), text] {
-            let read = path::parse(&USER, &text, quirks).map_err(|refusal| TestCaseError::fail(refusal.detail))?;
-            prop_assert_eq!((&read.path, &read.value_filter), (&path, &value_filter), "{}", text);
-        }
+    fn a_printed_path_is_read_as_itself(
+        of_users in generated::patch_path(&USER), of_groups in generated::patch_path(&GROUP), quirks in profile(),
+    ) {
+        check_path(&USER, &of_users, quirks)?;
+        check_path(&GROUP, &of_groups, quirks)?;
     }
 }
 
@@ -141,5 +162,18 @@ proptest! {
         let with_keys = under_other_keys(&changes).into_iter().map(|(key, value)| json!({"op": op, "path": key, "value": value}));
         let expect = read(&with_keys.collect::<Vec<_>>())?;
         prop_assert_eq!(read(&[json!({"op": op, "value": under_other_keys(&changes)})])?, expect);
+    }
+
+    #[test]
+    fn a_group_is_read_as_it_is_sent_and_sent_back((body, members) in generated::group(), quirks in profile()) {
+        let read = |body| group::parse(body, quirks).map_err(|refusal| TestCaseError::fail(refusal.detail));
+        let group = read(body.clone())?;
+        let mut once = members;
+        let mut seen = HashSet::new();
+        once.retain(|id| seen.insert(id.clone()));
+        let found: Vec<_> = group.members.iter().map(|member| member.id.clone()).collect();
+        prop_assert_eq!(found, once);
+        prop_assert_eq!(&read(group::render(&group, BASE))?, &group);
+        prop_assert_eq!(&read(shouted_names(&body))?, &group);
     }
 }

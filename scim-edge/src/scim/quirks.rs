@@ -21,7 +21,7 @@ pub struct Described {
 }
 
 /// All quirks. The preset `interop` has all of them on, `strict` has all of them off.
-pub const TABLE: [Described; 10] = [
+pub const TABLE: [Described; 12] = [
     Described {
         quirk: Quirk::OpCase,
         name: "op-case",
@@ -81,6 +81,18 @@ pub const TABLE: [Described; 10] = [
         name: "tombstone-name",
         what: "a PATCH that deactivates and puts 32 hexadecimal digits before the userName does not rename the user",
         source: "Entra ID's soft delete (onyx 14074)",
+    },
+    Described {
+        quirk: Quirk::UnknownMembers,
+        name: "unknown-members",
+        what: "an id among a group's members that names nobody is left out, and the rest is done",
+        source: "Okta, which never repeats what was answered with 400 (fleet 52600)",
+    },
+    Described {
+        quirk: Quirk::BriefGroups,
+        name: "brief-groups",
+        what: "PATCH and PUT of a group answer without members, unless `attributes` names them",
+        source: "Entra ID, which advises 204 (snipe-it 19115, okta-developer-docs 2540)",
     },
 ];
 

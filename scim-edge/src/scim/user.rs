@@ -1,13 +1,13 @@
 //! Users: RFC 7643 sections 4.1 and 4.3, JSON to the typed message and back.
 
-use identity_proto::identity::v1::{EnterpriseUser, Manager, User};
-use identity_proto::schema::{COMMON, ENTERPRISE_URN, USER, USER_URN};
+use identity_proto::identity::v1::{EnterpriseUser, Manager, Membership, User};
+use identity_proto::schema::{COMMON, ENTERPRISE_URN, GROUP, USER, USER_URN};
 use serde_json::{Map, Value as Json, json};
-use uuid::Uuid;
 
 use super::quirks::{self, Quirks};
+use super::resource::{check_schemas, is_id, meta, uri};
 use super::value::{canonical_map, found};
-use super::{Refusal, Result, etag};
+use super::{Refusal, Result};
 
 /// What a client sends by POST or PUT.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct UserInput {
 /// Reads the body of POST or PUT. Read-only and unknown attributes are left out.
 pub fn parse(body: Map<String, Json>, quirks: Quirks) -> Result<UserInput> {
     let body = quirks::resource(&USER, body, quirks);
-    check_schemas(&body)?;
+    check_schemas(&USER, &body)?;
     let mut canonical = Map::new();
     let mut top = Map::new();
     for (key, value) in body {
@@ -83,29 +83,6 @@ fn extension(
     }
 }
 
-fn check_schemas(body: &Map<String, Json>) -> Result<()> {
-    let schemas = body.iter().find(|(key, _)| key.eq_ignore_ascii_case("schemas"));
-    let Some((_, Json::Array(urns))) = schemas else {
-        let detail = format!("schemas is required and must be a list that holds \"{USER_URN}\".");
-        return Err(Refusal::syntax(detail));
-    };
-    let mut core = false;
-    for urn in urns {
-        let known = urn.as_str().and_then(|urn| USER.find_schema(urn));
-        let Some(schema) = known else {
-            return Err(Refusal::value(format!(
-                "schemas holds {urn}, which is no schema of a User: leave it out."
-            )));
-        };
-        core |= schema.id == USER_URN;
-    }
-    if core {
-        Ok(())
-    } else {
-        Err(Refusal::value(format!("schemas must hold \"{USER_URN}\".")))
-    }
-}
-
 /// Renders a user; `base` is the URI of the SCIM root, without a slash at its end.
 pub fn render(user: &User, base: &str) -> Map<String, Json> {
     let mut attributes = match serde_json::to_value(user) {
@@ -125,8 +102,23 @@ pub fn render(user: &User, base: &str) -> Map<String, Json> {
     resource.insert("schemas".to_owned(), json!(schemas));
     resource.insert("id".to_owned(), user.id.clone().into());
     resource.append(&mut attributes);
-    resource.insert("meta".to_owned(), meta(user, base));
+    if !user.groups.is_empty() {
+        let groups = user.groups.iter().map(|one| membership(one, base));
+        resource.insert("groups".to_owned(), groups.collect());
+    }
+    let meta = meta(&USER, &user.id, user.meta.as_ref(), base);
+    resource.insert("meta".to_owned(), meta);
     resource
+}
+
+/// One value of `groups`, which is of the server alone: RFC 7643 section 4.1.2.
+fn membership(one: &Membership, base: &str) -> Json {
+    json!({
+        "value": one.group_id,
+        "$ref": uri(&GROUP, &one.group_id, base),
+        "display": one.display,
+        "type": if one.direct { "direct" } else { "indirect" },
+    })
 }
 
 /// Makes `$ref` the URI of the user that `value` names, whatever is stored: every `$ref` leads somewhere. A value that
@@ -135,40 +127,8 @@ fn refer_to_manager(manager: &mut Json, base: &str) {
     let Json::Object(manager) = manager else { return };
     manager.remove("$ref");
     let id = manager.get("value").and_then(Json::as_str).filter(|id| is_id(id));
-    let uri = id.map(|id| uri(id, base));
+    let uri = id.map(|id| uri(&USER, id, base));
     manager.extend(uri.map(|uri| ("$ref".to_owned(), uri.into())));
-}
-
-/// Whether this can be the id of a user: an UUID in the one spelling that is rendered.
-pub fn is_id(text: &str) -> bool {
-    Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
-}
-
-/// The user's URI.
-pub fn location(user: &User, base: &str) -> String {
-    uri(&user.id, base)
-}
-
-fn uri(id: &str, base: &str) -> String {
-    format!("{base}{}/{id}", USER.endpoint)
-}
-
-/// The user's version; 0 if the core sent none.
-pub fn version(user: &User) -> i64 {
-    user.meta.as_ref().map_or(0, |meta| meta.version)
-}
-
-fn meta(user: &User, base: &str) -> Json {
-    let mut rendered = Map::new();
-    rendered.insert("resourceType".to_owned(), USER.name.into());
-    let meta = user.meta.unwrap_or_default();
-    let times = [("created", meta.created), ("lastModified", meta.last_modified)];
-    for (name, time) in times {
-        rendered.extend(time.map(|time| (name.to_owned(), time.to_string().into())));
-    }
-    rendered.insert("location".to_owned(), location(user, base).into());
-    rendered.insert("version".to_owned(), etag::render(meta.version).into());
-    rendered.into()
 }
 
 /// Leaves out complex attributes without sub-attributes and lists without values: RFC 7643 section 2.5. The typed

@@ -167,3 +167,28 @@ async fn who_rests_is_asked_before_a_request_fails() {
     send(&channel).await.unwrap();
     assert_eq!(first.seen(), 1);
 }
+
+/// How long a call to a server that never answers takes.
+async fn waited(deadline: Option<Deadline>) -> Duration {
+    let channel = channel(&Fake::start(Does::Nothing).await.url).unwrap();
+    let mut request = Request::post("/x")
+        .body(Body::new(Full::new("request".into())))
+        .unwrap();
+    if let Some(deadline) = deadline {
+        request.extensions_mut().insert(deadline);
+    }
+    let began = Instant::now();
+    let error = channel.oneshot(request).await.map(drop).unwrap_err();
+    assert!(error.is::<TimeoutExpired>(), "{error:?}");
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn a_call_may_have_a_deadline_of_its_own() {
+    let short = Duration::from_millis(200);
+    let found = waited(Some(Deadline(short))).await;
+    assert!(found >= short && found < CALL_TIMEOUT, "{found:?}");
+    let long = CALL_TIMEOUT + short;
+    let found = waited(Some(Deadline(long))).await;
+    assert!(found >= long, "{found:?}");
+}

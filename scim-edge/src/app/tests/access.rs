@@ -11,6 +11,8 @@ const PATHS: &[&str] = &[
     "/scim/v2/Users",
     "/scim/v2/Users/",
     "/scim/v2/Users/x",
+    "/scim/v2/Groups",
+    "/scim/v2/Groups/x",
     "/scim/v2/ServiceProviderConfig",
     "/scim/v2/Nope",
     "/scim/v1/Users",
@@ -70,7 +72,12 @@ async fn a_token_that_is_none_is_401() {
 #[tokio::test]
 async fn no_spelling_of_a_path_but_its_own_is_routed() {
     let edge = Fixture::new().await;
-    let served = ["/scim/v2/Users", "/scim/v2/Users/", "/scim/v2/ServiceProviderConfig"];
+    let served = [
+        "/scim/v2/Users",
+        "/scim/v2/Users/",
+        "/scim/v2/Groups",
+        "/scim/v2/ServiceProviderConfig",
+    ];
     for path in PATHS.iter().filter(|path| !served.contains(path)) {
         edge.get(path).await.check_error(404, None, path);
     }

@@ -1,20 +1,26 @@
-//! A core that knows two tokens and one user, remembers what it was asked, and fails on demand.
+//! A core that knows two tokens, one user and one group, remembers what it was asked, and fails on demand.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use identity_proto::identity::v1::credential_service_server::{CredentialService, CredentialServiceServer};
+use identity_proto::identity::v1::group_service_server::GroupServiceServer;
 use identity_proto::identity::v1::tenant::Profile;
 use identity_proto::identity::v1::user_service_server::{UserService, UserServiceServer};
 use identity_proto::identity::v1::{
     AuthenticateRequest, AuthenticateResponse, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
     DeleteUserRequest, ErrorReason, GetUserRequest, ListTokensRequest, ListTokensResponse, ListUsersRequest,
-    ListUsersResponse, Meta, PatchUserRequest, RevokeTokenRequest, Token, UpdateUserRequest, User,
+    ListUsersResponse, Membership, Meta, PatchUserRequest, QuirkSetting, RevokeTokenRequest, Token, UpdateUserRequest,
+    User, UserView,
 };
 use identity_proto::{CREDENTIAL_METADATA, credential, status};
 use runtime::{Secret, ServiceKeys};
 use tokio::net::TcpListener;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
+
+mod groups;
+
+pub use groups::{AskedOfGroups, GROUP_ID, member_id};
 
 pub const SERVICE_KEY: &str = "the-edges-service-key";
 pub const USER_ID: &str = "2819c223-7f76-453a-919d-413861904646";
@@ -30,6 +36,7 @@ pub enum Asked {
     Update(UpdateUserRequest),
     Patch(PatchUserRequest),
     Delete(DeleteUserRequest),
+    Groups(AskedOfGroups),
 }
 
 #[derive(Default)]
@@ -37,6 +44,8 @@ struct State {
     asked: Vec<Asked>,
     failure: Option<Status>,
     hangs: bool,
+    quirks: Vec<QuirkSetting>,
+    group: groups::State,
 }
 
 #[derive(Clone, Default)]
@@ -66,6 +75,23 @@ pub fn user() -> User {
     }
 }
 
+/// The user in this view.
+fn seen(view: UserView) -> User {
+    let membership = Membership {
+        group_id: GROUP_ID.to_owned(),
+        display: "Team".to_owned(),
+        direct: true,
+    };
+    User {
+        groups: if view == UserView::Full {
+            vec![membership]
+        } else {
+            vec![]
+        },
+        ..user()
+    }
+}
+
 impl FakeCore {
     /// Starts serving and says where.
     pub async fn start(&self) -> String {
@@ -74,6 +100,7 @@ impl FakeCore {
         let server = runtime::grpc::server()
             .add_service(tonic_health::server::health_reporter().1)
             .add_service(UserServiceServer::new(self.clone()))
+            .add_service(GroupServiceServer::new(self.clone()))
             .add_service(CredentialServiceServer::new(self.clone()));
         tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener, &runtime::Shutdown::default())));
         url
@@ -102,6 +129,11 @@ impl FakeCore {
         self.state().hangs = true;
     }
 
+    /// Switches a quirk of every tenant from now on; edges remember for a moment how it was.
+    pub fn set_quirk(&self, setting: QuirkSetting) {
+        self.state().quirks.push(setting);
+    }
+
     async fn call(&self, metadata: &MetadataMap, asked: Asked) -> Result<(), Status> {
         authenticate(metadata)?;
         let (failure, hangs) = {
@@ -116,13 +148,13 @@ impl FakeCore {
     }
 
     fn known(id: &str) -> Result<(), Status> {
-        if id == USER_ID {
+        if id == USER_ID || id == GROUP_ID {
             return Ok(());
         }
         Err(status::status(
             Code::NotFound,
             ErrorReason::NotFound,
-            "no such user",
+            "no such resource",
             [],
             None,
         ))
@@ -173,8 +205,14 @@ impl CredentialService for FakeCore {
         &self,
         request: Request<AuthenticateRequest>,
     ) -> Result<Response<AuthenticateResponse>, Status> {
-        self.state().asked.push(Asked::Authenticate);
-        authenticate(request.metadata()).map(Response::new)
+        let quirks = {
+            let mut state = self.state();
+            state.asked.push(Asked::Authenticate);
+            state.quirks.clone()
+        };
+        let mut answer = authenticate(request.metadata())?;
+        answer.quirks = quirks;
+        Ok(Response::new(answer))
     }
 }
 
@@ -182,15 +220,16 @@ impl CredentialService for FakeCore {
 impl UserService for FakeCore {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let (metadata, _, message) = request.into_parts();
-        let id = message.id.clone();
+        let (id, view) = (message.id.clone(), message.view());
         self.call(&metadata, Asked::Get(message)).await?;
         Self::known(&id)?;
-        Ok(Response::new(user()))
+        Ok(Response::new(seen(view)))
     }
 
     async fn list_users(&self, request: Request<ListUsersRequest>) -> Result<Response<ListUsersResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        let users = if message.count_only { vec![] } else { vec![user()] };
+        let is_empty = message.count_only || message.skip > 0;
+        let users = if is_empty { vec![] } else { vec![seen(message.view())] };
         self.call(&metadata, Asked::List(message)).await?;
         Ok(Response::new(ListUsersResponse {
             users,

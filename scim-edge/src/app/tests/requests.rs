@@ -1,6 +1,6 @@
 //! Bad requests: each gets its status and a SCIM error, and the core is not asked.
 
-use super::fake_core::{Asked, USER_ID};
+use super::fake_core::{Asked, GROUP_ID, USER_ID};
 use super::*;
 
 const USERS: &str = "/scim/v2/Users";
@@ -14,11 +14,15 @@ fn check_untouched(edge: &Fixture) {
 async fn a_wrong_method_is_405_and_says_which_are_right() {
     let edge = Fixture::new().await;
     let user = format!("{USERS}/{USER_ID}");
+    let group = format!("/scim/v2/Groups/{GROUP_ID}");
     for (path, allowed) in [
         (USERS, "GET,HEAD,POST"),
         ("/scim/v2/Users/", "GET,HEAD,POST"),
         (user.as_str(), "GET,HEAD,PUT,PATCH,DELETE"),
+        ("/scim/v2/Groups", "GET,HEAD,POST"),
+        (group.as_str(), "GET,HEAD,PUT,PATCH,DELETE"),
         ("/scim/v2/.search", "POST"),
+        ("/scim/v2/Groups/.search", "POST"),
         ("/scim/v2/Users/.search/", "POST"),
         ("/scim/v2/Schemas", "GET,HEAD"),
         ("/scim/v2/ServiceProviderConfig", "GET,HEAD"),
@@ -205,6 +209,42 @@ async fn a_body_over_the_limit_is_413_and_the_limit_named() {
     check_untouched(&edge);
 }
 
+/// A body of so many bytes that comes slowly, and never to its end.
+fn slow(length: usize) -> Body {
+    let some = futures_util::stream::iter([Ok::<_, std::io::Error>(" ".repeat(length))]);
+    Body::from_stream(futures_util::StreamExt::chain(some, futures_util::stream::pending()))
+}
+
+#[tokio::test]
+async fn some_large_bodies_are_read_at_once_and_small_ones_always() {
+    let edge = Fixture::with(|config| config.max_body = 1024 * 1024).await;
+    let large = || format!("{MINIMAL}{}", " ".repeat(300 * 1024));
+    let mut waiting = Vec::new();
+    for _ in 0..16 {
+        waiting.push(Box::pin(edge.send("POST", USERS, &[], slow(300 * 1024))));
+    }
+    let begun = futures_util::future::join_all(waiting);
+    let asked = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(edge.send("POST", USERS, &[], MINIMAL).await.status, 201);
+        let one_more = edge.send("POST", USERS, &[], large());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), one_more).await.is_err(),
+            "all places are taken"
+        );
+    };
+    tokio::select! {
+        biased;
+        _ = begun => panic!("they never end"),
+        () = asked => {}
+    }
+    assert_eq!(
+        edge.send("POST", USERS, &[], large()).await.status,
+        201,
+        "the places are free again"
+    );
+}
+
 #[tokio::test]
 async fn queries_are_checked() {
     let edge = Fixture::new().await;
@@ -244,6 +284,7 @@ async fn discovery_is_whole_and_unfiltered() {
         &lower,
         "/scim/v2/ResourceTypes",
         "/scim/v2/ResourceTypes/User/",
+        "/scim/v2/ResourceTypes/Group",
     ] {
         let answer = edge.get(path).await;
         assert_eq!(
@@ -257,7 +298,7 @@ async fn discovery_is_whole_and_unfiltered() {
     let schemas = edge.get("/scim/v2/Schemas?count=1").await.json();
     assert_eq!(
         (&schemas["totalResults"], schemas["Resources"].as_array().unwrap().len()),
-        (&2.into(), 2)
+        (&3.into(), 3)
     );
     for one in schemas["Resources"].as_array().unwrap() {
         let location = one["meta"]["location"].as_str().unwrap();

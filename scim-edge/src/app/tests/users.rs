@@ -1,6 +1,6 @@
 //! What the core is asked, and what is made of its answers.
 
-use identity_proto::identity::v1::{CreateUserRequest, DeleteUserRequest, ErrorReason, GetUserRequest, User};
+use identity_proto::identity::v1::{CreateUserRequest, DeleteUserRequest, ErrorReason, GetUserRequest, User, UserView};
 use serde_json::json;
 use tonic::Code;
 
@@ -57,6 +57,7 @@ async fn read_knows_versions() {
     assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, Some("W/\"7\"")));
     let expect = GetUserRequest {
         id: USER_ID.to_owned(),
+        view: UserView::Full.into(),
         ..GetUserRequest::default()
     };
     assert_eq!(last_asked(&edge), Asked::Get(expect));
@@ -208,20 +209,26 @@ async fn delete_answers_204_without_a_body() {
 #[tokio::test]
 async fn lists_are_filtered_paged_and_projected() {
     let edge = Fixture::new().await;
-    let query = "?filter=USERNAME+Eq+%22ann%22&startIndex=6&count=5&attributes=userName&aadOptscim062020&";
+    let query = "?filter=USERNAME+Eq+%22ann%22&count=5&attributes=userName&aadOptscim062020&";
     let answer = edge.get(&format!("/scim/v2/Users/{query}")).await;
     let resource = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": USER_ID, "userName": "ann",
     });
     let expect = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": 1, "startIndex": 6, "itemsPerPage": 1, "Resources": [resource],
+        "totalResults": 1, "startIndex": 1, "itemsPerPage": 1, "Resources": [resource],
     });
     assert_eq!((answer.status.as_u16(), answer.json()), (200, expect));
     let Asked::List(request) = last_asked(&edge) else {
         panic!()
     };
     assert_eq!(request.filter.unwrap().to_string(), "userName eq \"ann\"");
+    assert_eq!((request.page_size, request.skip, request.count_only), (5, 0, false));
+    let answer = edge.get("/scim/v2/Users?startIndex=6&count=5").await.json();
+    assert_eq!((&answer["startIndex"], &answer["itemsPerPage"]), (&json!(6), &json!(0)));
+    let Asked::List(request) = last_asked(&edge) else {
+        panic!()
+    };
     assert_eq!((request.page_size, request.skip, request.count_only), (5, 5, false));
     let answer = edge.get("/scim/v2/Users?count=0").await;
     assert_eq!(

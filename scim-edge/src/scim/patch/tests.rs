@@ -3,12 +3,18 @@ use serde_json::json;
 
 use super::*;
 
+mod groups;
+
 const ID: &str = "2819c223-7f76-453a-919d-413861904646";
 
 fn read(operations: &Json, quirks: Quirks) -> Result<Vec<String>> {
+    read_of(&USER, operations, quirks)
+}
+
+fn read_of(resource: &'static ResourceType, operations: &Json, quirks: Quirks) -> Result<Vec<String>> {
     let body = json!({"schemas": [URN], "Operations": operations});
     let Json::Object(body) = body else { unreachable!() };
-    let operations = parse(&USER, body, ID, quirks)?;
+    let operations = parse(resource, body, ID, quirks)?;
     Ok(operations.iter().map(shown).collect())
 }
 

@@ -1,4 +1,4 @@
-use identity_proto::schema::{ENTERPRISE_URN, USER};
+use identity_proto::schema::{ENTERPRISE_URN, GROUP, USER};
 use serde_json::json;
 
 use super::*;
@@ -87,4 +87,48 @@ fn nothing_or_both() {
     check(&Projection::parse(&USER, None, None).unwrap(), &resource());
     check(&Projection::parse(&USER, Some(" "), Some("")).unwrap(), &resource());
     assert!(Projection::parse(&USER, Some("userName"), Some("title")).is_err());
+}
+
+#[test]
+fn an_attribute_is_kept_if_any_part_of_it_is() {
+    let members = GROUP
+        .schema
+        .attributes
+        .iter()
+        .find(|one| one.name == "members")
+        .unwrap();
+    let name = GROUP
+        .schema
+        .attributes
+        .iter()
+        .find(|one| one.name == "displayName")
+        .unwrap();
+    for (only, without, keeps, asks_for) in [
+        (None, None, true, false),
+        (Some("members"), None, true, true),
+        (Some("MEMBERS.value"), None, true, true),
+        (
+            Some("urn:ietf:params:scim:schemas:core:2.0:Group:members"),
+            None,
+            true,
+            true,
+        ),
+        (Some("displayName"), None, false, false),
+        (Some("nope"), None, false, false),
+        (None, Some("members"), false, false),
+        (None, Some("members.value"), true, false),
+        (
+            None,
+            Some("members.value,members.type,members.$ref,members.display"),
+            false,
+            false,
+        ),
+        (None, Some("displayName"), true, false),
+    ] {
+        let projection = Projection::parse(&GROUP, only, without).unwrap();
+        let found = (projection.keeps(members), projection.asks_for(members));
+        assert_eq!(found, (keeps, asks_for), "{projection:?}");
+    }
+    let projection = Projection::parse(&GROUP, Some("displayName"), None).unwrap();
+    assert!(projection.keeps(name) && projection.asks_for(name));
 }

@@ -1,8 +1,10 @@
-//! Filters, paths and users made from the schema table, so that an attribute that is added there is tried here.
+//! Filters, paths, users and groups made from the schema table, so that an attribute that is added there is tried here.
 
 use identity_proto::identity::v1::comparison::Operator::{self, Co, Eq, Ew, Ge, Gt, Le, Lt, Ne, Sw};
 use identity_proto::identity::v1::{AttributePath, Filter, Value};
-use identity_proto::schema::{Attribute, COMMON, ENTERPRISE_URN, Mutability, Returned, Type, USER, USER_URN};
+use identity_proto::schema::{
+    Attribute, COMMON, ENTERPRISE_URN, GROUP_URN, Mutability, ResourceType, Returned, Type, USER, USER_URN,
+};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
@@ -59,9 +61,9 @@ fn operators(kind: Type) -> Vec<Operator> {
 }
 
 /// Top-level attributes with the URN of their extension.
-fn attributes() -> impl Iterator<Item = (&'static str, &'static Attribute)> {
-    let core = COMMON.iter().chain(USER.schema.attributes).map(|one| ("", one));
-    let extensions = USER
+fn attributes(resource: &'static ResourceType) -> impl Iterator<Item = (&'static str, &'static Attribute)> {
+    let core = COMMON.iter().chain(resource.schema.attributes).map(|one| ("", one));
+    let extensions = resource
         .extensions
         .iter()
         .flat_map(|schema| schema.attributes.iter().map(|one| (schema.id, one)));
@@ -110,10 +112,10 @@ fn takes_value_filter(attribute: &Attribute) -> bool {
     attribute.multi_valued && !attribute.sub_attributes.is_empty()
 }
 
-/// Any filter on users, in the canonical form.
-pub fn filter() -> BoxedStrategy<Filter> {
+/// Any filter on resources of this type, in the canonical form.
+pub fn filter(resource: &'static ResourceType) -> BoxedStrategy<Filter> {
     let mut leaves = Vec::new();
-    for (schema, attribute) in attributes().filter(|(_, one)| one.returned != Returned::Never) {
+    for (schema, attribute) in attributes(resource).filter(|(_, one)| one.returned != Returned::Never) {
         let whole = path(schema, attribute.name);
         leaves.push(condition(whole.clone(), attribute));
         let subs = attribute.sub_attributes.iter();
@@ -130,10 +132,10 @@ pub fn filter() -> BoxedStrategy<Filter> {
     logic(select(leaves).prop_flat_map(|leaf| leaf).boxed(), 6)
 }
 
-/// Any PATCH path: where it leads, the value filter, and the text.
-pub fn patch_path() -> BoxedStrategy<(AttributePath, Option<Filter>, String)> {
+/// Any PATCH path of this type: where it leads, the value filter, and the text.
+pub fn patch_path(resource: &'static ResourceType) -> BoxedStrategy<(AttributePath, Option<Filter>, String)> {
     let mut paths = Vec::new();
-    for (schema, attribute) in attributes() {
+    for (schema, attribute) in attributes(resource) {
         let whole = path(schema, attribute.name);
         let subs = attribute.sub_attributes.iter().map(|sub| sub.name);
         for sub in std::iter::once("").chain(subs) {
@@ -230,6 +232,21 @@ pub fn user() -> BoxedStrategy<Map<String, Json>> {
             manager.entry("value").or_insert_with(|| json!("."));
         }
         user
+    });
+    body.boxed()
+}
+
+/// The body of a group as a client sends it, with ids of its members that may repeat.
+pub fn group() -> BoxedStrategy<(Map<String, Json>, Vec<String>)> {
+    let members = prop::collection::vec("[a-d]{1,2}", 0..8);
+    let body = (text(), prop::option::of(text()), members).prop_map(|(name, external_id, members)| {
+        let mut group = Map::new();
+        group.insert("schemas".to_owned(), json!([GROUP_URN]));
+        group.insert("displayName".to_owned(), name.into());
+        group.extend(external_id.map(|id| ("externalId".to_owned(), id.into())));
+        let values: Vec<_> = members.iter().map(|id| json!({ "value": id })).collect();
+        group.insert("members".to_owned(), values.into());
+        (group, members)
     });
     body.boxed()
 }

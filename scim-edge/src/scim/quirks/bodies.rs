@@ -2,7 +2,7 @@
 //! tenant's choice; each function names its [`Quirk`].
 
 use identity_proto::identity::v1::Quirk;
-use identity_proto::schema::{Attribute, ENTERPRISE_URN, Mutability, ResourceType, Target, Type, USER_URN};
+use identity_proto::schema::{Attribute, ENTERPRISE_URN, Mutability, ResourceType, Target, Type};
 use serde_json::{Map, Value as Json, json};
 
 use super::Quirks;
@@ -11,7 +11,7 @@ use crate::scim::path;
 /// Prepares the body of POST and PUT.
 pub fn resource(resource: &'static ResourceType, body: Map<String, Json>, quirks: Quirks) -> Map<String, Json> {
     let body = if quirks.has(Quirk::ForeignSchemas) {
-        foreign_schemas(body)
+        foreign_schemas(resource, body)
     } else {
         body
     };
@@ -57,7 +57,7 @@ fn patch_operation(
             ("op", Json::String(op)) if quirks.has(Quirk::OpCase) => op.make_ascii_lowercase(),
             ("path", Json::String(path)) => {
                 if quirks.has(Quirk::ForeignSchemas) {
-                    *path = known_urn_prefix(path);
+                    *path = known_urn_prefix(resource, path);
                 }
                 if !path.eq_ignore_ascii_case(resource.schema.id) {
                     target = Some(path::parse(resource, path, quirks).ok());
@@ -86,7 +86,7 @@ fn pathless(resource: &'static ResourceType, map: Map<String, Json>, id: &str, q
     let mut canonical = Map::new();
     for (key, value) in map {
         let key = if quirks.has(Quirk::ForeignSchemas) {
-            known_urn_prefix(&key)
+            known_urn_prefix(resource, &key)
         } else {
             key
         };
@@ -194,51 +194,57 @@ fn single_value(attribute: &Attribute, value: Json, quirks: Quirks) -> Json {
 
 /// `ForeignSchemas`: what stands for a known schema becomes its URN, in `schemas` and as a key; what stands for none is
 /// dropped from `schemas`. A known schema under two names keeps the first data.
-fn foreign_schemas(body: Map<String, Json>) -> Map<String, Json> {
+fn foreign_schemas(resource: &ResourceType, body: Map<String, Json>) -> Map<String, Json> {
     let mut canonical = Map::new();
     for (key, mut value) in body {
         if let ("schemas", Json::Array(urns)) = (key.to_ascii_lowercase().as_str(), &mut value)
             && urns.iter().all(Json::is_string)
             && !urns.is_empty()
         {
-            let known = urns.iter().filter_map(|urn| known_urn(urn.as_str()?));
+            let known = urns.iter().filter_map(|urn| known_urn(resource, urn.as_str()?));
             value = known.collect();
         }
-        let key = known_urn(&key).map_or(key, str::to_owned);
+        let key = known_urn(resource, &key).map_or(key, str::to_owned);
         canonical.entry(key).or_insert(value);
     }
     canonical
 }
 
-/// The URN of ours that a provider means by this one.
-fn known_urn(urn: &str) -> Option<&'static str> {
-    const USER: &[&str] = &[
-        USER_URN,
-        "urn:scim:schemas:core:1.0",
-        "urn:scim:schemas:core:2.0",
-        "urn:scim:schemas:core:2.0:User",
+/// The URN of ours that a provider means by this one. What stands for the core schema stands for that of the resource.
+fn known_urn(resource: &ResourceType, urn: &str) -> Option<&'static str> {
+    const CORE: [&str; 2] = ["urn:scim:schemas:core:1.0", "urn:scim:schemas:core:2.0"];
+    /// With the resource type's name behind.
+    const CORE_OF: [&str; 2] = [
+        "urn:scim:schemas:core:2.0:",
+        "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/",
     ];
-    const ENTERPRISE: &[&str] = &[
-        ENTERPRISE_URN,
+    const ENTERPRISE: [&str; 4] = [
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
         "urn:scim:schemas:extension:enterprise:1.0",
         "urn:scim:schemas:extension:enterprise:2.0",
         "urn:scim:schemas:extension:enterprise:2.0:User",
     ];
-    let means = |urns: &[&str]| urns.iter().any(|one| one.eq_ignore_ascii_case(urn));
-    match () {
-        () if means(USER) => Some(USER_URN),
-        () if means(ENTERPRISE) => Some(ENTERPRISE_URN),
-        () => None,
+    if let Some(schema) = resource.find_schema(urn) {
+        return Some(schema.id);
     }
+    let means = |urns: &[&str]| urns.iter().any(|one| one.eq_ignore_ascii_case(urn));
+    let means_core_of = |prefix: &str| {
+        let name = urn.split_at_checked(prefix.len());
+        name.is_some_and(|(start, name)| start.eq_ignore_ascii_case(prefix) && name.eq_ignore_ascii_case(resource.name))
+    };
+    if means(&CORE) || CORE_OF.iter().any(|prefix| means_core_of(prefix)) {
+        return Some(resource.schema.id);
+    }
+    let enterprise = resource.find_schema(ENTERPRISE_URN)?;
+    means(&ENTERPRISE).then_some(enterprise.id)
 }
 
 /// The same for a URN at the start of a path.
-fn known_urn_prefix(path: &str) -> String {
-    if let Some(urn) = known_urn(path) {
+fn known_urn_prefix(resource: &ResourceType, path: &str) -> String {
+    if let Some(urn) = known_urn(resource, path) {
         return urn.to_owned();
     }
     let colons = path.match_indices(':').map(|(at, _)| at);
-    let mut known = colons.filter_map(|at| known_urn(&path[..at]).map(|urn| format!("{urn}{}", &path[at..])));
+    let mut known = colons.filter_map(|at| known_urn(resource, &path[..at]).map(|urn| format!("{urn}{}", &path[at..])));
     known.next_back().unwrap_or_else(|| path.to_owned())
 }

@@ -1,4 +1,4 @@
-use identity_proto::schema::{ENTERPRISE_URN, USER, USER_URN};
+use identity_proto::schema::{ENTERPRISE_URN, GROUP, GROUP_URN, USER, USER_URN};
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
@@ -158,4 +158,19 @@ fn patch_bodies_are_prepared_and_what_is_unknown_stays() {
         expect
     );
     assert_eq!(Json::Object(patch(&USER, map(sent.clone()), "1", Quirks::STRICT)), sent);
+}
+
+#[test]
+fn a_foreign_core_schema_is_that_of_the_resource() {
+    let directory = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group";
+    let sent = json!({"schemas": [
+        GROUP_URN, directory, directory.to_uppercase(), "urn:scim:schemas:core:1.0", "urn:scim:schemas:core:2.0",
+        "urn:scim:schemas:core:2.0:Group", "urn:scim:schemas:core:2.0:User", USER_URN, ENTERPRISE_URN, ENTERPRISE_MISSPELT,
+    ]});
+    let canonical = json!({"schemas": vec![GROUP_URN; 6]});
+    let read = |quirks| Json::Object(resource(&GROUP, map(sent.clone()), quirks));
+    assert_eq!((read(Quirks::INTEROP), read(Quirks::STRICT)), (canonical, sent.clone()));
+    let path = |prefix: &str| map(json!({"Operations": [{"path": format!("{prefix}:displayName")}]}));
+    assert_eq!(patch(&GROUP, path(directory), "1", Quirks::INTEROP), path(GROUP_URN));
+    assert_eq!(patch(&GROUP, path(directory), "1", Quirks::STRICT), path(directory));
 }

@@ -225,3 +225,21 @@ fn a_managers_reference_is_not_taken_from_the_client() {
         json!({"department": "d"}),
     );
 }
+
+#[test]
+fn groups_are_shown_and_never_read() {
+    let mut user = stored();
+    let membership = |direct| Membership {
+        group_id: "2".to_owned(),
+        display: "Team".to_owned(),
+        direct,
+    };
+    user.groups = vec![membership(true), membership(false)];
+    let rendered = render(&user, "http://x/scim/v2");
+    let value = |kind: &str| {
+        let uri = "http://x/scim/v2/Groups/2";
+        json!({"value": "2", "$ref": uri, "display": "Team", "type": kind})
+    };
+    assert_eq!(rendered["groups"], json!([value("direct"), value("indirect")]));
+    assert_eq!(parse(rendered, Quirks::STRICT).unwrap().user.groups, vec![]);
+}
