@@ -61,6 +61,12 @@ pub enum Admin {
     /// Users, as identity providers made them
     #[command(subcommand)]
     User(User),
+    /// Groups and their members, as identity providers made them
+    #[command(subcommand)]
+    Group(Group),
+    /// What happened in a tenant, and who follows it
+    #[command(subcommand)]
+    Events(Events),
     /// Who may have sessions, and the end of that
     #[command(subcommand)]
     Access(Access),
@@ -196,6 +202,67 @@ pub enum User {
     Show(UserOfTenant),
     /// Print a user's id alone
     Id(UserOfTenant),
+}
+
+/// A group of a tenant.
+#[derive(Debug, Args)]
+pub struct GroupOfTenant {
+    /// The tenant's name or id
+    #[arg(long)]
+    pub tenant: String,
+    /// The group's id or displayName
+    pub group: String,
+}
+
+/// `portcullis group`
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// List a tenant's groups
+    List {
+        /// The tenant's name or id
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Show one group without its members
+    Show(GroupOfTenant),
+    /// List who is in a group: users, and groups whose members are not listed again
+    Members(GroupOfTenant),
+    /// List the groups that a user is in, directly or through others
+    Of(UserOfTenant),
+}
+
+/// `portcullis events`
+#[derive(Debug, Subcommand)]
+pub enum Events {
+    /// List what happened, the oldest that is kept first
+    List {
+        /// The tenant's name or id
+        #[arg(long)]
+        tenant: String,
+        /// The number to begin with
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        from: i64,
+    },
+    /// List what happens from now on, until Ctrl-C
+    Follow {
+        /// The tenant's name or id
+        #[arg(long)]
+        tenant: String,
+    },
+    /// List the consumers that acknowledge events, and how far each came
+    Consumers {
+        /// The tenant's name or id
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Forget a consumer that is no more, so that events are no longer kept for it
+    Forget {
+        /// The tenant's name or id
+        #[arg(long)]
+        tenant: String,
+        /// As `events consumers` shows it
+        consumer: String,
+    },
 }
 
 /// `portcullis access`

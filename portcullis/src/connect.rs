@@ -6,6 +6,8 @@ use std::path::Path;
 
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::event_service_client::EventServiceClient;
+use identity_proto::identity::v1::group_service_client::GroupServiceClient;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::session::v1::session_service_client::SessionServiceClient;
@@ -95,6 +97,14 @@ impl System {
 
     pub fn users(&self) -> UserServiceClient<Connection> {
         UserServiceClient::new(self.core.clone())
+    }
+
+    pub fn groups(&self) -> GroupServiceClient<Connection> {
+        GroupServiceClient::new(self.core.clone())
+    }
+
+    pub fn events(&self) -> EventServiceClient<Connection> {
+        EventServiceClient::new(self.core.clone())
     }
 
     pub fn access(&self) -> AccessServiceClient<Connection> {

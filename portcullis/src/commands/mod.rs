@@ -3,6 +3,8 @@
 pub(crate) mod secrets;
 
 mod access;
+mod events;
+mod group;
 mod login;
 mod profile;
 mod resolve;
@@ -24,6 +26,8 @@ pub(crate) async fn run(command: Admin, system: &System, output: Output) -> Resu
         Admin::Tenant(command) => tenant::run(command, system, output).await,
         Admin::Token(command) => token::run(command, system, output).await,
         Admin::User(command) => user::run(command, system, output).await,
+        Admin::Group(command) => group::run(command, system, output).await,
+        Admin::Events(command) => events::run(command, system, output).await,
         Admin::Access(command) => access::run(command, system, output).await,
         Admin::Login(command) => login::run(command, system, output).await,
         Admin::Session(command) => session::run(command, system, output).await,

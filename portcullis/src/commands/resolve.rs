@@ -1,11 +1,11 @@
 //! Turns the names that people type into the ids that the interfaces take.
 
 use identity_proto::identity::v1::{
-    AttributePath, Filter, GetTenantRequest, ListTenantsRequest, ListUsersRequest, Tenant,
+    AttributePath, Filter, GetTenantRequest, ListGroupsRequest, ListTenantsRequest, ListUsersRequest, Tenant,
 };
 use uuid::Uuid;
 
-use crate::cli::UserOfTenant;
+use crate::cli::{GroupOfTenant, UserOfTenant};
 use crate::connect::System;
 use crate::failure::Failure;
 
@@ -30,6 +30,35 @@ pub(super) async fn user(system: &System, named: &UserOfTenant) -> Result<(Strin
         })?,
     };
     Ok((tenant_id, user_id))
+}
+
+/// The tenant's id and the group's id. Names of groups are not unique.
+pub(super) async fn group(system: &System, named: &GroupOfTenant) -> Result<(String, String), Failure> {
+    let GroupOfTenant { tenant: of, group } = named;
+    let tenant_id = tenant(system, of).await?.id;
+    if let Ok(id) = Uuid::try_parse(group) {
+        return Ok((tenant_id, id.to_string()));
+    }
+    let request = ListGroupsRequest {
+        tenant_id: tenant_id.clone(),
+        filter: Some(Filter::eq(AttributePath::core("displayName"), group)),
+        page_size: 10,
+        ..ListGroupsRequest::default()
+    };
+    let found = system.groups().list_groups(request).await?.into_inner().groups;
+    match found.as_slice() {
+        [one] => Ok((tenant_id, one.id.clone())),
+        [] => Err(Failure::refused(format!(
+            "tenant {of} has no group {group:?}; see `group list --tenant {of}`"
+        ))),
+        several => {
+            let ids: Vec<_> = several.iter().map(|one| one.id.as_str()).collect();
+            let ids = ids.join(" ");
+            Err(Failure::refused(format!(
+                "tenant {of} has several groups {group:?}: give the id of one, such as {ids}"
+            )))
+        }
+    }
 }
 
 /// All tenants, by name.

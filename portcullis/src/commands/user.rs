@@ -1,6 +1,6 @@
 //! `portcullis user`: read only. Users are made and changed by identity providers.
 
-use identity_proto::identity::v1::{GetUserRequest, ListUsersRequest, User};
+use identity_proto::identity::v1::{GetUserRequest, ListUsersRequest, User, UserView};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ pub(super) async fn run(command: cli::User, system: &System, output: Output) -> 
                 .get_user(GetUserRequest {
                     tenant_id,
                     id,
-                    ..GetUserRequest::default()
+                    view: UserView::Full.into(),
                 })
                 .await?
                 .into_inner();
@@ -69,12 +69,17 @@ async fn list(system: &System, output: Output, tenant: &str) -> Result<(), Failu
     }
 }
 
-/// The stored document, with the id and the version in front.
+/// The stored document, with the id and the version in front and the groups at the end.
 fn document(user: &User) -> Result<Value, Failure> {
     let mut document = json!({ "id": user.id, "version": user.meta.as_ref().map(|meta| meta.version) });
     let attributes = serde_json::to_value(user).map_err(anyhow::Error::from)?;
     if let (Some(all), Value::Object(attributes)) = (document.as_object_mut(), attributes) {
         all.extend(attributes);
+        let groups = user.groups.iter().map(|group| {
+            let kind = if group.direct { "direct" } else { "indirect" };
+            json!({ "value": group.group_id, "display": group.display, "type": kind })
+        });
+        all.insert("groups".to_owned(), groups.collect());
     }
     Ok(document)
 }
