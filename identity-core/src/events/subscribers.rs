@@ -110,27 +110,27 @@ mod tests {
         let subscribers = Subscribers::default();
         let (busy, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut seats: Vec<Seat> = (0..SEATS_OF_TENANT)
-            .map(|_| subscribers.seat(busy).ok().expect("room"))
+            .map(|_| subscribers.seat(busy).expect("room"))
             .collect();
         let full = subscribers.seat(busy).err().expect("the tenant has no more");
         assert_eq!(full.reason, ErrorReason::TooMany);
         for number in 0..SEATS - SEATS_OF_TENANT {
             let tenant = Uuid::from_u128(u128::try_from(number / 8 + 2).unwrap());
-            seats.push(subscribers.seat(tenant).ok().expect("room"));
+            seats.push(subscribers.seat(tenant).expect("room"));
         }
         assert!(subscribers.seat(Uuid::from_u128(99_999)).is_err(), "the core is full");
         seats.remove(0);
-        seats.push(subscribers.seat(busy).ok().expect("a seat was given back"));
+        seats.push(subscribers.seat(busy).expect("a seat was given back"));
         drop(seats);
         assert!(subscribers.tenants().is_empty());
-        subscribers.seat(other).ok().expect("room");
+        subscribers.seat(other).expect("room");
     }
 
     #[test]
     fn a_tenants_subscriptions_are_told_of_its_events_alone() {
         let subscribers = Subscribers::default();
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut seat = subscribers.seat(mine).ok().expect("room");
+        let mut seat = subscribers.seat(mine).expect("room");
         let mut told = |streams: &[(Uuid, i64)]| {
             subscribers.tell(streams);
             let changed = seat.last.has_changed().unwrap();

@@ -22,7 +22,7 @@ use std::time::Duration;
 use identity_proto::identity::v1::ErrorReason;
 use uuid::Uuid;
 
-pub(crate) use of_user::{GroupsOf, groups_of};
+pub(crate) use of_user::{GroupsOf, groups_of, groups_of_one};
 
 use crate::error::{Error, database};
 use crate::keys;

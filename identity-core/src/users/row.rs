@@ -5,7 +5,6 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::document::Document;
-use crate::groups::GroupsOf;
 use crate::stamp::{Stamp, meta_in_event};
 use crate::store::Lockable;
 
@@ -16,8 +15,6 @@ pub(super) struct Row {
     attributes: Json<User>,
     #[sqlx(flatten)]
     stamp: Stamp,
-    #[sqlx(flatten)]
-    groups: GroupsOf,
 }
 
 /// A user that the transaction holds until it ends.
@@ -39,8 +36,7 @@ impl Lockable for Locked {
 
 impl From<Row> for User {
     fn from(row: Row) -> Self {
-        let user = resource(row.user_id, row.stamp, row.attributes.0);
-        row.groups.on(user)
+        resource(row.user_id, row.stamp, row.attributes.0)
     }
 }
 
