@@ -174,11 +174,10 @@ impl Error {
 
     /// Logs why an answer that was begun is broken off: its client gets no more than that.
     pub fn log_broken_answer(&self) {
-        match self {
-            Error::Core(cause) => {
-                tracing::error!(code = ?cause.code(), message = cause.message(), "an answer is broken off: the core refused or failed");
-            }
-            _ => tracing::error!("an answer is broken off: the core did not answer in time"),
+        if let Error::Core(cause) = self {
+            tracing::error!(code = ?cause.code(), message = cause.message(), "an answer is broken off: the core refused or failed");
+        } else {
+            tracing::error!("an answer is broken off: the core did not answer in time");
         }
     }
 

@@ -149,13 +149,11 @@ fn received(receiver: Receiver<Sent>) -> impl Stream<Item = io::Result<Bytes>> +
 
 /// Gives the client a piece; `None` if it is gone, or takes nothing.
 async fn give(sender: &Sender<Sent>, piece: Sent) -> Option<()> {
-    match tokio::time::timeout(PATIENCE, sender.send(piece)).await {
-        Ok(sent) => sent.ok(),
-        Err(_) => {
-            tracing::info!("the client does not take what it asked for: the answer is broken off");
-            None
-        }
-    }
+    let Ok(sent) = tokio::time::timeout(PATIENCE, sender.send(piece)).await else {
+        tracing::info!("the client does not take what it asked for: the answer is broken off");
+        return None;
+    };
+    sent.ok()
 }
 
 /// Nothing is read for a client that is gone.

@@ -78,12 +78,11 @@ fn collect(filter: Filter, ids: &mut Vec<String>) -> bool {
 }
 
 fn equal_to(comparison: Comparison) -> Option<String> {
-    let is_value = comparison
-        .path
-        .as_ref()
-        .is_some_and(|path| path.attribute == "value" && path.sub_attribute.is_empty());
-    match comparison.value.as_ref().and_then(|value| value.kind.clone()) {
-        Some(Kind::Text(id)) if is_value && comparison.operator() == Operator::Eq => Some(id),
+    let is_equality = comparison.operator() == Operator::Eq;
+    let path = comparison.path?;
+    let is_value = path.attribute == "value" && path.sub_attribute.is_empty();
+    match comparison.value?.kind? {
+        Kind::Text(id) if is_value && is_equality => Some(id),
         _ => None,
     }
 }

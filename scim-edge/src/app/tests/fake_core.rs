@@ -1,6 +1,7 @@
 //! A core that knows two tokens, one user and one group, remembers what it was asked, and fails on demand.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use identity_proto::identity::v1::credential_service_server::{CredentialService, CredentialServiceServer};
 use identity_proto::identity::v1::group_service_server::GroupServiceServer;
@@ -43,7 +44,7 @@ pub enum Asked {
 struct State {
     asked: Vec<Asked>,
     failure: Option<Status>,
-    hangs: bool,
+    takes: Option<Duration>,
     quirks: Vec<QuirkSetting>,
     group: groups::State,
 }
@@ -124,9 +125,9 @@ impl FakeCore {
         self.state().failure = Some(status);
     }
 
-    /// Lets calls about users wait for ever from now on.
-    pub fn hang(&self) {
-        self.state().hangs = true;
+    /// Lets calls about resources take so long from now on.
+    pub fn take(&self, time: Duration) {
+        self.state().takes = Some(time);
     }
 
     /// Switches a quirk of every tenant from now on; edges remember for a moment how it was.
@@ -136,13 +137,13 @@ impl FakeCore {
 
     async fn call(&self, metadata: &MetadataMap, asked: Asked) -> Result<(), Status> {
         authenticate(metadata)?;
-        let (failure, hangs) = {
+        let (failure, takes) = {
             let mut state = self.state();
             state.asked.push(asked);
-            (state.failure.clone(), state.hangs)
+            (state.failure.clone(), state.takes)
         };
-        if hangs {
-            std::future::pending::<()>().await;
+        if let Some(time) = takes {
+            tokio::time::sleep(time).await;
         }
         failure.map_or(Ok(()), Err)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::fake_core::{USER_ID, writer};
+use super::fake_core::{GROUP_ID, USER_ID, writer};
 use super::*;
 
 #[tokio::test]
@@ -24,13 +24,25 @@ async fn a_core_that_is_down_is_503_at_once() {
 #[tokio::test]
 async fn a_core_that_does_not_answer_is_503_and_no_hang() {
     let edge = Fixture::new().await;
-    edge.core.hang();
+    edge.core.take(Duration::from_mins(1));
     let path = format!("/scim/v2/Users/{USER_ID}");
     let answer = tokio::time::timeout(Duration::from_secs(20), edge.get(&path))
         .await
         .unwrap();
     answer.check_error(503, None, "hanging");
     assert!(answer.header("retry-after").is_some());
+}
+
+/// The longest wait for anything else, also below the edge, is five seconds.
+#[tokio::test]
+async fn a_change_of_a_group_may_take_longer_than_other_calls() {
+    let edge = Fixture::new().await;
+    edge.core.take(Duration::from_millis(5_500));
+    let path = format!("/scim/v2/Groups/{GROUP_ID}");
+    let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Team"}"#;
+    let (changed, read) = tokio::join!(edge.send("PUT", &path, &[], body), edge.get(&path));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    read.check_error(503, None, "a read that takes as long");
 }
 
 #[tokio::test]
