@@ -155,7 +155,10 @@ mod tests {
             |config| config.statement_timeout_ms = 0,
             "PORTCULLIS_STATEMENT_TIMEOUT_MS",
         );
-        check(|config| config.event_retention_days = 0, "PORTCULLIS_EVENT_RETENTION_DAYS");
+        check(
+            |config| config.event_retention_days = 0,
+            "PORTCULLIS_EVENT_RETENTION_DAYS",
+        );
         check(
             |config| config.event_retention_max_days = 29,
             "PORTCULLIS_EVENT_RETENTION_MAX_DAYS is less",

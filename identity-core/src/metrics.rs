@@ -57,7 +57,10 @@ pub(crate) fn describe() {
     describe_gauge!(LINKED, "1 while this core's relay is linked to the registers in Redis");
     describe_counter!(NUMBERED, "Events that this core numbered, so that they can be read");
     describe_gauge!(UNNUMBERED, "Events that wait for a number, of all cores");
-    describe_gauge!(UNNUMBERED_AGE, "Age of the oldest event that waits for a number, of all cores");
+    describe_gauge!(
+        UNNUMBERED_AGE,
+        "Age of the oldest event that waits for a number, of all cores"
+    );
     describe_gauge!(SUBSCRIPTIONS, "Subscriptions to events that are open at this core");
     describe_gauge!(
         CONSUMER_LAG,
@@ -127,9 +130,20 @@ pub(crate) async fn sample(store: Store, system: SystemStore) {
                 gauge!(LAG).set(f64::NAN);
             }
         }
-        let (count, age) = unnumbered(&system).await.unwrap_or((f64::NAN, f64::NAN));
-        gauge!(UNNUMBERED).set(count);
-        gauge!(UNNUMBERED_AGE).set(age);
+        match unnumbered(&system).await {
+            Ok((count, age)) => {
+                gauge!(UNNUMBERED).set(count);
+                gauge!(UNNUMBERED_AGE).set(age);
+            }
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "events without a number were not counted"
+                );
+                gauge!(UNNUMBERED).set(f64::NAN);
+                gauge!(UNNUMBERED_AGE).set(f64::NAN);
+            }
+        }
         tokio::time::sleep(EVERY).await;
     }
 }
@@ -148,8 +162,8 @@ async fn waiting(system: &SystemStore) -> Result<(f64, f64), Error> {
 /// How many events wait for a number, and how long the oldest has waited. Nearly none do, as a rule.
 async fn unnumbered(system: &SystemStore) -> Result<(f64, f64), Error> {
     sqlx::query_as(
-        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(some.since)), 0)::float8
-         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS some",
+        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(u.since)), 0)::float8
+         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS u",
     )
     .bind(COUNTED)
     .fetch_one(&mut *system.connection().await?)

@@ -114,7 +114,9 @@ async fn provision(tenant: &Tenant, kept: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_in_step_however_often_its_service_is_killed() {
     let tenant = Tenant::create(system()).await;
-    let database = PgPool::connect(&system().description().postgres_url).await.expect("PostgreSQL");
+    let database = PgPool::connect(&system().description().postgres_url)
+        .await
+        .expect("PostgreSQL");
     let kept = tenant.user().await;
     let provider = tenant.clone();
     let writing = tokio::spawn(async move { provision(&provider, &kept).await });
@@ -125,11 +127,12 @@ async fn a_table_is_in_step_however_often_its_service_is_killed() {
         tokio::time::sleep(Duration::from_millis(100 + random)).await;
         service.kill();
         kills += 1;
-        let now: Option<i64> = sqlx::query_scalar("SELECT sequence FROM user_table.progress WHERE tenant_id = $1::uuid")
-            .bind(&tenant.id)
-            .fetch_optional(&database)
-            .await
-            .expect("the table is made");
+        let now: Option<i64> =
+            sqlx::query_scalar("SELECT sequence FROM user_table.progress WHERE tenant_id = $1::uuid")
+                .bind(&tenant.id)
+                .fetch_optional(&database)
+                .await
+                .expect("the table is made");
         let now = now.unwrap_or_default();
         assert!(now >= noted, "it never goes back");
         noted = now;
@@ -148,7 +151,11 @@ async fn a_table_is_in_step_however_often_its_service_is_killed() {
     loop {
         let aged = "UPDATE outbox SET created_at = created_at - interval '91 days' WHERE tenant_id = $1::uuid
             AND created_at > clock_timestamp() - interval '1 day'";
-        sqlx::query(aged).bind(&tenant.id).execute(&database).await.expect("they age");
+        sqlx::query(aged)
+            .bind(&tenant.id)
+            .execute(&database)
+            .await
+            .expect("they age");
         let trimmed = "SELECT trim_events('30 days', '90 days', 1000)";
         let _: i64 = sqlx::query_scalar(trimmed).fetch_one(&database).await.expect("they go");
         let left = "SELECT count(*) FROM outbox WHERE tenant_id = $1::uuid";

@@ -37,9 +37,7 @@ pub struct Source {
 
 impl Source {
     pub fn new(place: &Place, consumer: String) -> anyhow::Result<Self> {
-        let key = format!("Bearer {}", place.service_key)
-            .parse()
-            .context("SERVICE_KEY")?;
+        let key = format!("Bearer {}", place.service_key).parse().context("SERVICE_KEY")?;
         let channel = runtime::grpc::channel(&place.identity_grpc).context("IDENTITY_GRPC")?;
         let connection = InterceptedService::new(channel, WithKey(key));
         Ok(Source {

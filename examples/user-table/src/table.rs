@@ -68,11 +68,12 @@ impl Table {
     /// Applies an event and notes its number, or neither. Says what it did.
     pub async fn apply(&self, event: Event) -> anyhow::Result<String> {
         let mut transaction = self.pool.begin().await?;
-        let noted = sqlx::query("UPDATE user_table.progress SET sequence = $2 WHERE tenant_id = $1 AND sequence = $2 - 1")
-            .bind(self.tenant)
-            .bind(event.sequence)
-            .execute(&mut *transaction)
-            .await?;
+        let noted =
+            sqlx::query("UPDATE user_table.progress SET sequence = $2 WHERE tenant_id = $1 AND sequence = $2 - 1")
+                .bind(self.tenant)
+                .bind(event.sequence)
+                .execute(&mut *transaction)
+                .await?;
         ensure!(
             noted.rows_affected() == 1,
             "event {} does not come next: does another process write this table?",
@@ -120,13 +121,6 @@ impl Copying {
 /// What an event does to the table.
 async fn change(table: &mut PgConnection, tenant: Uuid, payload: Option<Payload>) -> anyhow::Result<String> {
     match payload {
-        Some(
-            Payload::UserCreated(UserCreated { user: Some(user) })
-            | Payload::UserReplaced(UserReplaced { user: Some(user), .. }),
-        ) => {
-            put(table, tenant, &user).await?;
-            Ok(told(&user))
-        }
         // Nothing but `active` was set, and nothing else is told.
         Some(Payload::UserPatched(UserPatched { user: Some(user), .. })) if user.user_name.is_empty() => {
             sqlx::query("UPDATE user_table.users SET active = $3 WHERE tenant_id = $1 AND user_id = $2")
@@ -137,7 +131,11 @@ async fn change(table: &mut PgConnection, tenant: Uuid, payload: Option<Payload>
                 .await?;
             Ok(told(&user))
         }
-        Some(Payload::UserPatched(UserPatched { user: Some(user), .. })) => {
+        Some(
+            Payload::UserCreated(UserCreated { user: Some(user) })
+            | Payload::UserReplaced(UserReplaced { user: Some(user), .. })
+            | Payload::UserPatched(UserPatched { user: Some(user), .. }),
+        ) => {
             put(table, tenant, &user).await?;
             Ok(told(&user))
         }

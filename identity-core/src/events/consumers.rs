@@ -27,7 +27,8 @@ const ACKNOWLEDGE: &str = "WITH stream AS (
     SELECT stream.last_sequence, noted.name, noted.acknowledged_sequence, noted.acknowledged_at
     FROM stream LEFT JOIN noted ON true";
 
-const LIST: &str = "SELECT coalesce(s.last_sequence, 0) AS last_sequence, c.name, c.acknowledged_sequence, c.acknowledged_at
+const LIST: &str =
+    "SELECT coalesce(s.last_sequence, 0) AS last_sequence, c.name, c.acknowledged_sequence, c.acknowledged_at
     FROM tenant_access AS t
     LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id
     LEFT JOIN event_consumer AS c ON c.tenant_id = t.tenant_id

@@ -94,7 +94,9 @@ impl Events {
 /// The events from there on, as many as there are and may be.
 pub(super) async fn read(store: &TenantStore, start: &Start, limit: Limit) -> Result<Page, Error> {
     if start.from < 0 {
-        return Err(invalid("from_sequence is a number from 1, or 0 for the first that is kept"));
+        return Err(invalid(
+            "from_sequence is a number from 1, or 0 for the first that is kept",
+        ));
     }
     if !start.consumer.is_empty() {
         check_name(&start.consumer)?;
@@ -227,7 +229,12 @@ mod tests {
             bytes: 10_000,
         };
         let page = cut(lines, limit).await.unwrap().unwrap();
-        assert_eq!(page.events.len(), expect, "{count} of {bytes} bytes by {}", limit.events);
+        assert_eq!(
+            page.events.len(),
+            expect,
+            "{count} of {bytes} bytes by {}",
+            limit.events
+        );
         assert_eq!(page.next, 4 + i64::try_from(expect).unwrap());
         assert_eq!(page.last, 12);
         assert_eq!(read, reads, "{count} of {bytes} bytes by {}", limit.events);
@@ -245,12 +252,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_hole_is_no_page() {
-        let limit = Limit { events: 9, bytes: 9_999 };
+        let limit = Limit {
+            events: 9,
+            bytes: 9_999,
+        };
         let of = |sequences: Vec<Option<i64>>| {
             let lines = sequences.into_iter().map(|sequence| Ok(line(sequence, 1)));
             cut(stream::iter(lines.collect::<Vec<_>>()), limit)
         };
-        assert_eq!(of(vec![Some(4), Some(6)]).await.unwrap_err().reason, ErrorReason::Internal);
+        assert_eq!(
+            of(vec![Some(4), Some(6)]).await.unwrap_err().reason,
+            ErrorReason::Internal
+        );
         assert_eq!(of(vec![Some(5)]).await.unwrap_err().reason, ErrorReason::Internal);
         assert_eq!(of(vec![None]).await.unwrap().unwrap().next, 4);
         assert!(of(vec![]).await.unwrap().is_none(), "no such tenant");
@@ -263,7 +276,11 @@ mod tests {
                 from_sequence,
                 ..line(None, 1)
             };
-            assert_eq!(check_kept(&line).err().map(|error| error.reason), expect, "{from_sequence}");
+            assert_eq!(
+                check_kept(&line).err().map(|error| error.reason),
+                expect,
+                "{from_sequence}"
+            );
         };
         check(3, Some(ErrorReason::EventsGone));
         check(4, None);

@@ -16,16 +16,18 @@ const SEATS: usize = 256;
 const SEATS_OF_TENANT: usize = 16;
 
 /// The subscriptions of this core. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subscribers(Arc<Mutex<HashMap<Uuid, Tenant>>>);
 
 /// The subscriptions of one tenant: how many, and its last number as they were told it.
+#[derive(Debug)]
 struct Tenant {
     seats: usize,
     last: watch::Sender<i64>,
 }
 
 /// A subscription's right to be; given back when dropped.
+#[derive(Debug)]
 pub(super) struct Seat {
     subscribers: Subscribers,
     tenant: Uuid,
@@ -72,7 +74,9 @@ impl Subscribers {
         let tenants = self.lock();
         for (tenant, now) in streams {
             if let Some(tenant) = tenants.get(tenant) {
-                tenant.last.send_if_modified(|last| std::mem::replace(last, *now) != *now);
+                tenant
+                    .last
+                    .send_if_modified(|last| std::mem::replace(last, *now) != *now);
             }
         }
     }
@@ -108,27 +112,27 @@ mod tests {
         let subscribers = Subscribers::default();
         let (busy, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut seats: Vec<Seat> = (0..SEATS_OF_TENANT)
-            .map(|_| subscribers.seat(busy).ok().expect("room"))
+            .map(|_| subscribers.seat(busy).expect("room"))
             .collect();
-        let full = subscribers.seat(busy).err().expect("the tenant has no more");
+        let full = subscribers.seat(busy).expect_err("the tenant has no more");
         assert_eq!(full.reason, ErrorReason::TooMany);
         for number in 0..SEATS - SEATS_OF_TENANT {
             let tenant = Uuid::from_u128(u128::try_from(number / 8 + 2).unwrap());
-            seats.push(subscribers.seat(tenant).ok().expect("room"));
+            seats.push(subscribers.seat(tenant).expect("room"));
         }
         assert!(subscribers.seat(Uuid::from_u128(99_999)).is_err(), "the core is full");
         seats.remove(0);
-        seats.push(subscribers.seat(busy).ok().expect("a seat was given back"));
+        seats.push(subscribers.seat(busy).expect("a seat was given back"));
         drop(seats);
         assert!(subscribers.tenants().is_empty());
-        subscribers.seat(other).ok().expect("room");
+        subscribers.seat(other).expect("room");
     }
 
     #[test]
     fn a_tenants_subscriptions_are_told_of_its_events_alone() {
         let subscribers = Subscribers::default();
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut seat = subscribers.seat(mine).ok().expect("room");
+        let mut seat = subscribers.seat(mine).expect("room");
         let mut told = |streams: &[(Uuid, i64)]| {
             subscribers.tell(streams);
             let changed = seat.last.has_changed().unwrap();

@@ -108,7 +108,10 @@ async fn many_that_number_at_once_number_each_event_once() {
         }
     }
     assert_eq!(numbered, 120);
-    assert_eq!((last(&pool, BUSY).await, last(&pool, QUIET).await), (Some(100), Some(20)));
+    assert_eq!(
+        (last(&pool, BUSY).await, last(&pool, QUIET).await),
+        (Some(100), Some(20))
+    );
     let in_order: bool = sqlx::query_scalar(
         "SELECT bool_and(place = sequence) FROM (
              SELECT sequence, row_number() OVER (PARTITION BY tenant_id ORDER BY outbox_id) AS place FROM event_sequence

@@ -58,7 +58,9 @@ impl EventService for Core {
     ) -> Result<Response<EventConsumer>, Status> {
         let store = self.rows_for(&request, &request.get_ref().tenant_id)?;
         let AcknowledgeEventsRequest { consumer, sequence, .. } = request.get_ref();
-        Ok(Response::new(self.events.acknowledge(&store, consumer, *sequence).await?))
+        Ok(Response::new(
+            self.events.acknowledge(&store, consumer, *sequence).await?,
+        ))
     }
 
     async fn list_event_consumers(

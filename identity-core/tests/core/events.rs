@@ -139,11 +139,18 @@ async fn parallel_writers_of_two_cores_leave_no_gap_and_keep_each_users_order() 
         writer.await.unwrap();
     }
     let events = all(&cores[0], providers[0].tenant, 1 + 8 * 31).await;
-    assert_eq!(all(&cores[1], providers[0].tenant, 1 + 8 * 31).await, events, "every core tells the same");
+    assert_eq!(
+        all(&cores[1], providers[0].tenant, 1 + 8 * 31).await,
+        events,
+        "every core tells the same"
+    );
     let mut versions: HashMap<&str, i64> = HashMap::new();
     for event in &events {
         let user = user_of(event);
-        let (version, last) = (user.meta.as_ref().unwrap().version, versions.entry(&user.id).or_default());
+        let (version, last) = (
+            user.meta.as_ref().unwrap().version,
+            versions.entry(&user.id).or_default(),
+        );
         assert_eq!(version, *last + 1, "{user:?} out of order");
         *last = version;
     }
@@ -201,7 +208,13 @@ async fn an_event_says_what_happened() {
     let events = all(&core, provider.tenant, 5).await;
     let types: Vec<Vec<&str>> = events
         .iter()
-        .map(|event| event.types.iter().map(|name| name.rsplit("event:").next().unwrap()).collect())
+        .map(|event| {
+            event
+                .types
+                .iter()
+                .map(|name| name.rsplit("event:").next().unwrap())
+                .collect()
+        })
         .collect();
     let expect: [&[&str]; 5] = [
         &["prov:create:full"],
@@ -222,9 +235,20 @@ async fn an_event_says_what_happened() {
         panic!("{:?}", events[4]);
     };
     let gone = deleted.access.as_ref().unwrap();
-    assert!(off.epoch > 0 && off.epoch < epoch && epoch < gone.epoch, "{off:?} {epoch} {gone:?}");
-    assert!(events.iter().all(|event| event.occur_time.is_some() && !event.request_id.is_empty()));
-    assert!(events.iter().all(|event| event.tenant_id == provider.tenant.to_string()));
+    assert!(
+        off.epoch > 0 && off.epoch < epoch && epoch < gone.epoch,
+        "{off:?} {epoch} {gone:?}"
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event.occur_time.is_some() && !event.request_id.is_empty())
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event.tenant_id == provider.tenant.to_string())
+    );
 }
 
 #[tokio::test]
@@ -232,7 +256,10 @@ async fn events_are_seen_by_those_who_may_see_their_tenant() {
     let url = database().await;
     let first = Core::on(&url).await;
     let (mut acme, mut other) = (first.provider("acme").await, first.provider("other").await);
-    let key = format!(",l:platform:limited-key-0123456789:{},s:sessions:sessions-key-0123456789", acme.tenant);
+    let key = format!(
+        ",l:platform:limited-key-0123456789:{},s:sessions:sessions-key-0123456789",
+        acme.tenant
+    );
     let core = Core::with_key(&url, &key).await;
     acme.create(named("ann")).await.unwrap();
     for name in ["eve", "mallory"] {
@@ -267,18 +294,27 @@ async fn where_to_begin_is_checked_and_told() {
     let mut provider = core.provider("acme").await;
     let tenant = provider.tenant;
     let empty = list(&core, from(tenant, 0)).await.unwrap();
-    assert_eq!((empty.events.len(), empty.next_sequence, empty.last_sequence), (0, 1, 0));
+    assert_eq!(
+        (empty.events.len(), empty.next_sequence, empty.last_sequence),
+        (0, 1, 0)
+    );
     for name in ["a", "b", "c"] {
         provider.create(named(name)).await.unwrap();
     }
     all(&core, tenant, 3).await;
     let waiting = list(&core, from(tenant, 4)).await.unwrap();
-    assert_eq!((waiting.events.len(), waiting.next_sequence, waiting.last_sequence), (0, 4, 3));
+    assert_eq!(
+        (waiting.events.len(), waiting.next_sequence, waiting.last_sequence),
+        (0, 4, 3)
+    );
     for wrong in [-1, 5] {
         let status = refused(list(&core, from(tenant, wrong)).await, ErrorReason::InvalidValue);
         let last = (wrong > 0).then(|| "3".to_owned());
         assert_eq!(metadata(&status, "last_sequence"), last, "{status:?}");
-        refused(subscribe(&core, tenant, wrong, "").await.map(|_| ()), ErrorReason::InvalidValue);
+        refused(
+            subscribe(&core, tenant, wrong, "").await.map(|_| ()),
+            ErrorReason::InvalidValue,
+        );
     }
     let two = ListEventsRequest {
         page_size: 2,
@@ -297,7 +333,10 @@ async fn where_to_begin_is_checked_and_told() {
     assert_eq!(stream.message().await.unwrap().unwrap().sequence, 3);
     let mut stream = subscribe(&core, tenant, 0, "unknown").await.unwrap();
     assert_eq!(stream.message().await.unwrap().unwrap().sequence, 1);
-    refused(subscribe(&core, tenant, 0, "No Name").await.map(|_| ()), ErrorReason::InvalidValue);
+    refused(
+        subscribe(&core, tenant, 0, "No Name").await.map(|_| ()),
+        ErrorReason::InvalidValue,
+    );
 }
 
 #[tokio::test]
@@ -319,7 +358,10 @@ async fn what_a_consumer_acknowledged_never_goes_back() {
     let beyond = refused(acknowledge(&core, tenant, "portal", 4).await, ErrorReason::InvalidValue);
     assert_eq!(metadata(&beyond, "last_sequence").as_deref(), Some("3"));
     for (name, sequence) in [("portal", -1), ("", 1), ("Portal", 1)] {
-        refused(acknowledge(&core, tenant, name, sequence).await, ErrorReason::InvalidValue);
+        refused(
+            acknowledge(&core, tenant, name, sequence).await,
+            ErrorReason::InvalidValue,
+        );
     }
     for number in 1..100 {
         acknowledge(&core, tenant, &format!("c{number:02}"), 1).await.unwrap();
@@ -327,15 +369,24 @@ async fn what_a_consumer_acknowledged_never_goes_back() {
     refused(acknowledge(&core, tenant, "one-more", 1).await, ErrorReason::TooMany);
     acknowledge(&core, tenant, "portal", 3).await.unwrap();
     let listed = consumers(&core, tenant).await.unwrap();
-    assert_eq!((listed.len(), listed[0].name.as_str(), listed[99].name.as_str()), (100, "c01", "portal"));
+    assert_eq!(
+        (listed.len(), listed[0].name.as_str(), listed[99].name.as_str()),
+        (100, "c01", "portal")
+    );
     check(&listed[99], 3, 0);
 
     let forget = DeleteEventConsumerRequest {
         tenant_id: tenant.to_string(),
         consumer: "c01".to_owned(),
     };
-    core.events(PLATFORM).delete_event_consumer(forget.clone()).await.unwrap();
-    refused(core.events(PLATFORM).delete_event_consumer(forget).await, ErrorReason::NotFound);
+    core.events(PLATFORM)
+        .delete_event_consumer(forget.clone())
+        .await
+        .unwrap();
+    refused(
+        core.events(PLATFORM).delete_event_consumer(forget).await,
+        ErrorReason::NotFound,
+    );
     assert_eq!(consumers(&core, tenant).await.unwrap()[0].name, "c02");
     let other = core.provider("other").await.tenant;
     assert!(consumers(&core, other).await.unwrap().is_empty());
@@ -400,7 +451,10 @@ async fn old_events_go_once_they_are_acknowledged_and_the_oldest_in_any_case() {
     let gone = refused(list(&core, from(tenant, 2)).await, ErrorReason::EventsGone);
     assert_eq!(metadata(&gone, "oldest_sequence").as_deref(), Some("3"));
     assert_eq!(metadata(&gone, "last_sequence").as_deref(), Some("6"));
-    refused(subscribe(&core, tenant, 0, "portal").await.map(|_| ()), ErrorReason::EventsGone);
+    refused(
+        subscribe(&core, tenant, 0, "portal").await.map(|_| ()),
+        ErrorReason::EventsGone,
+    );
     let kept = list(&core, from(tenant, 0)).await.unwrap();
     assert_eq!((kept.events.len(), kept.events[0].sequence), (4, 3));
     assert_eq!(list(&core, from(other.tenant, 0)).await.unwrap().next_sequence, 2);
@@ -443,7 +497,11 @@ async fn a_change_of_access_stays_until_it_is_applied_and_its_prunes_go_with_it(
         .await
         .unwrap();
     assert_eq!(trim(&core.database).await, 1);
-    assert_eq!(count(&core.database, "access_prune").await, 2, "what is of later epochs and of the tenant stays");
+    assert_eq!(
+        count(&core.database, "access_prune").await,
+        2,
+        "what is of later epochs and of the tenant stays"
+    );
 }
 
 #[tokio::test]
@@ -488,7 +546,11 @@ async fn a_page_is_cut_where_it_would_grow_too_large() {
     assert_eq!(list(&core, from(tenant, 4)).await.unwrap().events.len(), 3);
     let stream = subscribe(&core, tenant, 1, "").await.unwrap();
     let events: Vec<_> = timeout(SOON, stream.take(6).collect::<Vec<_>>()).await.unwrap();
-    assert!(events.iter().all(Result::is_ok), "{:?}", events.iter().find(|event| event.is_err()));
+    assert!(
+        events.iter().all(Result::is_ok),
+        "{:?}",
+        events.iter().find(|event| event.is_err())
+    );
 }
 
 #[tokio::test]
@@ -496,12 +558,16 @@ async fn writers_that_give_up_or_are_late_leave_no_gap() {
     let core = Core::start().await;
     let mut provider = core.provider("acme").await;
     let tenant = provider.tenant;
-    let write = "INSERT INTO outbox (tenant_id, event_id, kind, body) VALUES ($1, gen_random_uuid(), 'prov:delete', $2)";
+    let write =
+        "INSERT INTO outbox (tenant_id, event_id, kind, body) VALUES ($1, gen_random_uuid(), 'prov:delete', $2)";
     let body = Event {
         tenant_id: tenant.to_string(),
         ..Event::default()
     };
-    let [mut late, mut given_up] = [core.database.begin().await.unwrap(), core.database.begin().await.unwrap()];
+    let [mut late, mut given_up] = [
+        core.database.begin().await.unwrap(),
+        core.database.begin().await.unwrap(),
+    ];
     for writer in [&mut late, &mut given_up] {
         sqlx::query(write)
             .bind(tenant)
@@ -518,8 +584,15 @@ async fn writers_that_give_up_or_are_late_leave_no_gap() {
     late.commit().await.unwrap();
     provider.create(named("c")).await.unwrap();
     let events = all(&core, tenant, 4).await;
-    let last: Vec<_> = events[2..].iter().map(|event| event.types[0].rsplit("event:").next().unwrap()).collect();
-    assert_eq!(last, ["prov:delete", "prov:create:full"], "the order of the numbers that PostgreSQL drew");
+    let last: Vec<_> = events[2..]
+        .iter()
+        .map(|event| event.types[0].rsplit("event:").next().unwrap())
+        .collect();
+    assert_eq!(
+        last,
+        ["prov:delete", "prov:create:full"],
+        "the order of the numbers that PostgreSQL drew"
+    );
     assert_eq!(count(&core.database, "event_unnumbered").await, 0);
 }
 
