@@ -637,3 +637,15 @@ async fn a_tenant_has_so_many_subscriptions_and_a_seat_is_given_back() {
     };
     timeout(SOON, again).await.expect("a seat is given back");
 }
+
+#[tokio::test]
+async fn a_subscription_outlives_the_time_that_a_call_may_take() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let mut stream = subscribe(&core, provider.tenant, 1, "").await.unwrap();
+    // The caller gives a call 5 s, the server 10 s.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    provider.create(named("ann")).await.unwrap();
+    let event = timeout(SOON, stream.message()).await.expect("it comes").unwrap();
+    assert_eq!(event.unwrap().sequence, 1);
+}
