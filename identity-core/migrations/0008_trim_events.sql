@@ -6,8 +6,9 @@ $$;
 
 -- Removes about `most` events at most, the tenants in turn, each from its oldest on and without gaps: those older than `keep` that
 -- all named consumers acknowledged, those older than `longest` in any case. With a change of access goes what the session
--- service acknowledged for it. How many events it removed; to be called outside of a transaction. A tenant whose oldest
--- event stays costs one look at that event.
+-- service acknowledged for it. The row of a user's last change of access stays, though nobody reads it as an event any more: it
+-- says when the register moved. It goes with the next one. How many events it removed; to be called outside of a transaction.
+-- A tenant whose oldest event stays costs one look at that event.
 CREATE FUNCTION trim_events(keep interval, longest interval, most bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
@@ -32,10 +33,12 @@ BEGIN
     ), looked_at AS MATERIALIZED (
         SELECT events.* FROM old CROSS JOIN LATERAL (
             SELECT e.tenant_id, e.sequence, e.ctid AS sequence_place, o.ctid AS outbox_place, o.user_id, o.access_epoch,
+                   coalesce(o.access_epoch = a.epoch, false) AS is_last,
                    bool_and(may_be_trimmed(o.created_at, o.access_epoch IS NOT NULL AND o.applied_at IS NULL,
                                            e.sequence <= old.acknowledged, keep, longest))
                        OVER (ORDER BY e.sequence) AS goes
             FROM event_sequence AS e JOIN outbox AS o USING (tenant_id, outbox_id)
+            LEFT JOIN user_access AS a ON a.tenant_id = o.tenant_id AND a.user_id = o.user_id
             WHERE e.tenant_id = old.tenant_id AND e.sequence > old.trimmed_sequence
               AND e.sequence <= old.trimmed_sequence + (SELECT share.each FROM share)
         ) AS events
@@ -46,11 +49,16 @@ BEGIN
         FROM (SELECT gone.tenant_id, count(*) AS count FROM gone GROUP BY gone.tenant_id) AS g
         WHERE s.tenant_id = g.tenant_id
     ), events AS (
-        DELETE FROM outbox WHERE ctid = ANY (ARRAY (SELECT g.outbox_place FROM gone AS g))
+        DELETE FROM outbox WHERE ctid = ANY (ARRAY (
+            SELECT g.outbox_place FROM gone AS g WHERE NOT g.is_last
+            UNION ALL
+            SELECT o.ctid FROM gone AS g JOIN outbox AS o
+                ON o.tenant_id = g.tenant_id AND o.user_id = g.user_id AND o.access_epoch < g.access_epoch
+        ))
     ), prunes AS (
         DELETE FROM access_prune AS p USING gone AS g
-        WHERE p.tenant_id = g.tenant_id AND p.epoch <= g.access_epoch
-          AND p.user_id = coalesce(g.user_id, '00000000-0000-0000-0000-000000000000')
+        WHERE p.tenant_id = g.tenant_id AND p.user_id = coalesce(g.user_id, '00000000-0000-0000-0000-000000000000')
+          AND p.epoch <= g.access_epoch AND NOT (g.is_last AND p.epoch = g.access_epoch)
     )
     DELETE FROM event_sequence WHERE ctid = ANY (ARRAY (SELECT g.sequence_place FROM gone AS g));
     GET DIAGNOSTICS trimmed = ROW_COUNT;

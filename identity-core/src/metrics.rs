@@ -130,9 +130,20 @@ pub(crate) async fn sample(store: Store, system: SystemStore) {
                 gauge!(LAG).set(f64::NAN);
             }
         }
-        let (count, age) = unnumbered(&system).await.unwrap_or((f64::NAN, f64::NAN));
-        gauge!(UNNUMBERED).set(count);
-        gauge!(UNNUMBERED_AGE).set(age);
+        match unnumbered(&system).await {
+            Ok((count, age)) => {
+                gauge!(UNNUMBERED).set(count);
+                gauge!(UNNUMBERED_AGE).set(age);
+            }
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "events without a number were not counted"
+                );
+                gauge!(UNNUMBERED).set(f64::NAN);
+                gauge!(UNNUMBERED_AGE).set(f64::NAN);
+            }
+        }
         tokio::time::sleep(EVERY).await;
     }
 }
@@ -151,8 +162,8 @@ async fn waiting(system: &SystemStore) -> Result<(f64, f64), Error> {
 /// How many events wait for a number, and how long the oldest has waited. Nearly none do, as a rule.
 async fn unnumbered(system: &SystemStore) -> Result<(f64, f64), Error> {
     sqlx::query_as(
-        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(some.since)), 0)::float8
-         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS some",
+        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(u.since)), 0)::float8
+         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS u",
     )
     .bind(COUNTED)
     .fetch_one(&mut *system.connection().await?)

@@ -155,7 +155,7 @@ async fn metrics_count_what_happened() {
     let validated = tenant.validate("nonsense").await.expect("an answer");
     assert!(!validated.valid);
 
-    let grew: [(&str, &[&str]); 11] = [
+    let grew: [(&str, &[&str]); 12] = [
         (
             "portcullis_http_requests_total",
             &["method=\"PATCH\"", "route=\"/scim/v2/Users/{id}\"", "status=\"200\""],
@@ -173,6 +173,7 @@ async fn metrics_count_what_happened() {
         ("portcullis_grpc_request_duration_seconds_count", &["ValidateSession"]),
         ("portcullis_database_wait_seconds_count", &["lane=\"tenants\""]),
         ("portcullis_access_end_seconds_count", &[]),
+        ("portcullis_events_numbered_total", &[]),
         ("portcullis_sessions_created_total", &[]),
         ("portcullis_sessions_pruned_total", &[]),
         ("portcullis_session_validations_total", &["result=\"unknown\""]),
@@ -192,6 +193,13 @@ async fn metrics_count_what_happened() {
     });
     let now = now.await;
     assert!(value(&now, "portcullis_access_linked", &[]) > 0.0, "{now}");
+    for looked_at in [
+        "portcullis_events_unnumbered",
+        "portcullis_events_unnumbered_seconds",
+        "portcullis_event_consumer_lag_seconds",
+    ] {
+        assert!(value(&now, looked_at, &[]) >= 0.0, "{looked_at}: {now}");
+    }
     assert!(value(&now, "portcullis_generations_total", &[]) > 0.0, "{now}");
     assert!(value(&now, "portcullis_lease_age_seconds", &[]) < 3.0, "{now}");
     assert!(

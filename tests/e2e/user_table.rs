@@ -158,7 +158,7 @@ async fn a_table_is_in_step_however_often_its_service_is_killed() {
             .expect("they age");
         let trimmed = "SELECT trim_events('30 days', '90 days', 1000)";
         let _: i64 = sqlx::query_scalar(trimmed).fetch_one(&database).await.expect("they go");
-        let left = "SELECT count(*) FROM outbox WHERE tenant_id = $1::uuid";
+        let left = "SELECT count(*) FROM event_sequence WHERE tenant_id = $1::uuid";
         let left: i64 = sqlx::query_scalar(left)
             .bind(&tenant.id)
             .fetch_one(&database)

@@ -121,13 +121,6 @@ impl Copying {
 /// What an event does to the table.
 async fn change(table: &mut PgConnection, tenant: Uuid, payload: Option<Payload>) -> anyhow::Result<String> {
     match payload {
-        Some(
-            Payload::UserCreated(UserCreated { user: Some(user) })
-            | Payload::UserReplaced(UserReplaced { user: Some(user), .. }),
-        ) => {
-            put(table, tenant, &user).await?;
-            Ok(told(&user))
-        }
         // Nothing but `active` was set, and nothing else is told.
         Some(Payload::UserPatched(UserPatched { user: Some(user), .. })) if user.user_name.is_empty() => {
             sqlx::query("UPDATE user_table.users SET active = $3 WHERE tenant_id = $1 AND user_id = $2")
@@ -138,7 +131,11 @@ async fn change(table: &mut PgConnection, tenant: Uuid, payload: Option<Payload>
                 .await?;
             Ok(told(&user))
         }
-        Some(Payload::UserPatched(UserPatched { user: Some(user), .. })) => {
+        Some(
+            Payload::UserCreated(UserCreated { user: Some(user) })
+            | Payload::UserReplaced(UserReplaced { user: Some(user), .. })
+            | Payload::UserPatched(UserPatched { user: Some(user), .. }),
+        ) => {
             put(table, tenant, &user).await?;
             Ok(told(&user))
         }

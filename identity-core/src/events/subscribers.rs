@@ -16,16 +16,18 @@ const SEATS: usize = 256;
 const SEATS_OF_TENANT: usize = 16;
 
 /// The subscriptions of this core. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subscribers(Arc<Mutex<HashMap<Uuid, Tenant>>>);
 
 /// The subscriptions of one tenant: how many, and its last number as they were told it.
+#[derive(Debug)]
 struct Tenant {
     seats: usize,
     last: watch::Sender<i64>,
 }
 
 /// A subscription's right to be; given back when dropped.
+#[derive(Debug)]
 pub(super) struct Seat {
     subscribers: Subscribers,
     tenant: Uuid,
@@ -112,7 +114,7 @@ mod tests {
         let mut seats: Vec<Seat> = (0..SEATS_OF_TENANT)
             .map(|_| subscribers.seat(busy).expect("room"))
             .collect();
-        let full = subscribers.seat(busy).err().expect("the tenant has no more");
+        let full = subscribers.seat(busy).expect_err("the tenant has no more");
         assert_eq!(full.reason, ErrorReason::TooMany);
         for number in 0..SEATS - SEATS_OF_TENANT {
             let tenant = Uuid::from_u128(u128::try_from(number / 8 + 2).unwrap());

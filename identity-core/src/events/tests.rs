@@ -122,3 +122,24 @@ async fn many_that_number_at_once_number_each_event_once() {
     .unwrap();
     assert!(in_order);
 }
+
+/// The relay skips rows that are locked: an end of access would wait for whoever numbers.
+#[tokio::test]
+async fn numbering_and_the_rows_of_the_outbox_do_not_wait_for_each_other() {
+    let pool = database().await;
+    write(&pool, BUSY, 3).await;
+    let claim = "SELECT count(*) FROM (SELECT FROM outbox FOR UPDATE SKIP LOCKED) AS claimed";
+    let mut numbering = pool.begin().await.unwrap();
+    let numbered: i64 = sqlx::query_scalar("SELECT number_events(100)")
+        .fetch_one(&mut *numbering)
+        .await
+        .unwrap();
+    assert_eq!(numbered, 3);
+    let mut relay = pool.begin().await.unwrap();
+    let claimed: i64 = sqlx::query_scalar(claim).fetch_one(&mut *relay).await.unwrap();
+    assert_eq!(claimed, 3, "numbering locks none");
+    numbering.rollback().await.unwrap();
+    let numbered = tokio::time::timeout(std::time::Duration::from_secs(3), number(&pool, 100)).await;
+    assert_eq!(numbered, Ok(3), "numbering waits for no lock");
+    relay.rollback().await.unwrap();
+}

@@ -69,6 +69,7 @@ fn access(payload: &mut Payload) -> Option<&mut AccessChange> {
 
 #[cfg(test)]
 mod tests {
+    use identity_proto::identity::v1::User;
     use jiff::Timestamp;
     use uuid::Uuid;
 
@@ -98,7 +99,7 @@ mod tests {
             let access = event.payload.as_mut().and_then(access);
             assert_eq!(access.map(|access| access.epoch), epoch, "{expect:?}");
         };
-        let patched = |access| outbox::Event::user_patched(TENANT, user, Default::default(), access);
+        let patched = |access| outbox::Event::user_patched(TENANT, user, User::default(), access);
         let patch = "urn:ietf:params:scim:event:prov:patch:full";
         check(patched(None), &[patch], None);
         check(
@@ -112,7 +113,7 @@ mod tests {
             Some(70),
         );
         check(
-            outbox::Event::user_created(TENANT, user, Default::default()),
+            outbox::Event::user_created(TENANT, user, User::default()),
             &["urn:ietf:params:scim:event:prov:create:full"],
             None,
         );

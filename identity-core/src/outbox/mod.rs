@@ -1,5 +1,6 @@
 //! Events: one for each committed change, written in the change's own statement by the stores. Names follow RFC 9967
-//! section 2.4. The row has the time; the sequence of a tenant's events is given by nobody yet.
+//! section 2.4. The row has the time; [`crate::events`]
+//! numbers and serves them.
 
 use identity_proto::access::bucket;
 use identity_proto::identity::v1 as proto;

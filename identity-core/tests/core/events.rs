@@ -464,44 +464,74 @@ async fn old_events_go_once_they_are_acknowledged_and_the_oldest_in_any_case() {
     assert_eq!(next.sequence, 7, "a removed number is not given again");
 }
 
+async fn mark_applied(database: &PgPool) {
+    let statement = "UPDATE outbox SET applied_at = clock_timestamp() WHERE access_epoch IS NOT NULL";
+    sqlx::query(statement).execute(database).await.unwrap();
+}
+
+/// The session service acknowledges what it pruned for the user's access as it is.
+async fn prune(core: &Core, provider: &Provider, user: &str) {
+    let prune = AcknowledgePruneRequest {
+        tenant_id: provider.tenant.to_string(),
+        user_id: user.to_owned(),
+        epoch: provider.trace(user).await.epoch,
+        bucket: 1,
+        pruned: 3,
+    };
+    core.access().acknowledge_prune(prune).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_change_of_access_stays_until_it_is_applied_and_its_prunes_go_with_it() {
+async fn a_change_of_access_stays_until_it_is_applied_and_the_last_one_until_the_next() {
     let core = Core::start().await;
     let mut provider = core.provider("acme").await;
     let tenant = provider.tenant;
-    // There is no Redis here, so that it waits.
+    // There is no Redis here, so that changes of access wait.
     let ann = provider.create(named("ann")).await.unwrap();
-    provider.patch(&ann.id, vec![replace("active", false)]).await.unwrap();
-    all(&core, tenant, 2).await;
-    let epoch = provider.trace(&ann.id).await.epoch;
-    for (user, epoch) in [(ann.id.as_str(), epoch), (ann.id.as_str(), epoch + 1), ("", epoch)] {
-        let prune = AcknowledgePruneRequest {
-            tenant_id: tenant.to_string(),
-            user_id: user.to_owned(),
-            epoch,
-            bucket: 1,
-            pruned: 3,
-        };
-        core.access().acknowledge_prune(prune).await.unwrap();
+    for active in [false, true, false] {
+        provider.patch(&ann.id, vec![replace("active", active)]).await.unwrap();
+        prune(&core, &provider, &ann.id).await;
     }
-    age(&core.database, 1..=2, 91).await;
-    sqlx::query("UPDATE outbox SET applied_at = clock_timestamp() WHERE kind = 'prov:create:full'")
-        .execute(&core.database)
-        .await
-        .unwrap();
+    all(&core, tenant, 4).await;
+    age(&core.database, 1..=4, 91).await;
     assert_eq!(trim(&core.database).await, 1);
-    assert_eq!(trim(&core.database).await, 0, "the deactivation waits");
-    assert_eq!(count(&core.database, "access_prune").await, 3);
-    sqlx::query("UPDATE outbox SET applied_at = clock_timestamp()")
-        .execute(&core.database)
-        .await
-        .unwrap();
-    assert_eq!(trim(&core.database).await, 1);
+    assert_eq!(trim(&core.database).await, 0, "the first deactivation waits");
+    mark_applied(&core.database).await;
+    assert_eq!(trim(&core.database).await, 3);
+    let gone = refused(list(&core, from(tenant, 4)).await, ErrorReason::EventsGone);
+    assert_eq!(metadata(&gone, "oldest_sequence").as_deref(), Some("5"));
+
+    let show = async || {
+        let request = GetAccessRequest {
+            tenant_id: tenant.to_string(),
+            user_id: ann.id.clone(),
+        };
+        let access = core.access().get_access(request).await.unwrap().into_inner();
+        (access.apply_time.is_some(), access.pruned)
+    };
+    let left = async || {
+        (
+            count(&core.database, "outbox").await,
+            count(&core.database, "access_prune").await,
+        )
+    };
     assert_eq!(
-        count(&core.database, "access_prune").await,
-        2,
-        "what is of later epochs and of the tenant stays"
+        (left().await, show().await),
+        ((1, 1), (true, 3)),
+        "the last one is still told of"
     );
+
+    provider.delete(&ann.id).await.unwrap();
+    prune(&core, &provider, &ann.id).await;
+    mark_applied(&core.database).await;
+    timeout(SOON, async {
+        while list(&core, from(tenant, 5)).await.unwrap().events.is_empty() {}
+    })
+    .await
+    .unwrap();
+    age(&core.database, 5..=5, 91).await;
+    assert_eq!(trim(&core.database).await, 1);
+    assert_eq!((left().await, show().await), ((1, 1), (true, 3)), "now the deletion is");
 }
 
 #[tokio::test]
@@ -636,4 +666,16 @@ async fn a_tenant_has_so_many_subscriptions_and_a_seat_is_given_back() {
         }
     };
     timeout(SOON, again).await.expect("a seat is given back");
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_the_time_that_a_call_may_take() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let mut stream = subscribe(&core, provider.tenant, 1, "").await.unwrap();
+    // The caller gives a call 5 s, the server 10 s.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    provider.create(named("ann")).await.unwrap();
+    let event = timeout(SOON, stream.message()).await.expect("it comes").unwrap();
+    assert_eq!(event.unwrap().sequence, 1);
 }
