@@ -40,7 +40,7 @@ async fn a_change_of_a_group_is_answered_without_members_unless_they_are_asked_f
             ("?attributes=members", true),
             ("?attributes=displayName,members.value", true),
         ] {
-            let operations = json!([{"op": "replace", "path": "displayName", "value": query}]);
+            let operations = json!([{"op": "replace", "path": "displayName", "value": format!("Team{query}")}]);
             let at = format!("{path}{query}");
             for answer in [scim.put(&at, &body).await, scim.patch(&at, &operations).await] {
                 assert_eq!(answer.status, 200, "{answer:?}");

@@ -132,7 +132,8 @@ async fn members_leave_by_every_path() {
                 Refused("invalidFilter"),
             ),
             (remove("members[value pr]"), Refused("invalidFilter")),
-            (remove("members["), Refused("invalidPath")),
+            (remove("members["), Refused("invalidFilter")),
+            (remove("members]"), Refused("invalidPath")),
         ]
     })
     .await;
