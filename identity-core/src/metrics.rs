@@ -151,8 +151,8 @@ async fn waiting(system: &SystemStore) -> Result<(f64, f64), Error> {
 /// How many events wait for a number, and how long the oldest has waited. Nearly none do, as a rule.
 async fn unnumbered(system: &SystemStore) -> Result<(f64, f64), Error> {
     sqlx::query_as(
-        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(some.since)), 0)::float8
-         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS some",
+        "SELECT count(*)::float8, coalesce(extract(epoch FROM clock_timestamp() - min(counted.since)), 0)::float8
+         FROM (SELECT since FROM event_unnumbered LIMIT $1) AS counted",
     )
     .bind(COUNTED)
     .fetch_one(&mut *system.connection().await?)
