@@ -2,6 +2,8 @@
 
 mod access_ends;
 mod bad_input;
+mod crowds;
+mod events;
 mod faults;
 mod identity_client;
 mod invariants;

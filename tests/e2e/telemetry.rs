@@ -202,6 +202,16 @@ async fn metrics_count_what_happened() {
     }
     assert!(value(&now, "portcullis_generations_total", &[]) > 0.0, "{now}");
     assert!(value(&now, "portcullis_lease_age_seconds", &[]) < 3.0, "{now}");
+    for asked in [
+        "portcullis_outbox_waiting",
+        "portcullis_events_unnumbered",
+        "portcullis_events_unnumbered_seconds",
+    ] {
+        assert!(
+            now.contains(asked) && value(&now, asked, &[]) >= 0.0,
+            "{asked} is unknown: {now}"
+        );
+    }
     assert!(
         !now.contains(&tenant.id) && !now.contains(&tenant.name),
         "a label names a tenant: {now}"

@@ -17,7 +17,7 @@ async fn every_recorded_client_gets_what_it_needs() {
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
-    assert!(files.len() >= 33, "{files:?}");
+    assert!(files.len() >= 49, "{files:?}");
     let tenant = Tenant::create(system()).await;
     let mut failed = Vec::new();
     for file in files {

@@ -2,6 +2,7 @@
 
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
+use identity_proto::identity::v1::event_service_client::EventServiceClient;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::session::v1::session_service_client::SessionServiceClient;
@@ -61,6 +62,10 @@ impl Grpc {
 
     pub fn users(&self) -> UserServiceClient<Connection> {
         UserServiceClient::new(self.core.clone())
+    }
+
+    pub fn events(&self) -> EventServiceClient<Connection> {
+        EventServiceClient::new(self.core.clone())
     }
 
     pub fn access(&self) -> AccessServiceClient<Connection> {

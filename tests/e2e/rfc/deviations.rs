@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use uuid::Uuid;
 
+use super::groups::{create_group, group_body, group_path};
 use super::*;
 
 /// What a client sends that the RFCs do not have.
@@ -14,11 +16,15 @@ enum Deviation {
     Filter(&'static str),
     /// A deactivation with this before the name.
     Tombstone(&'static str),
+    /// A group with a member that is nobody.
+    UnknownMember,
+    /// A patch of a group whose answer leaves the members out.
+    BriefGroup,
 }
 
-use Deviation::{Filter, Patch, Post, Tombstone};
+use Deviation::{BriefGroup, Filter, Patch, Post, Tombstone, UnknownMember};
 
-fn deviations() -> [(&'static str, Deviation); 10] {
+fn deviations() -> [(&'static str, Deviation); 12] {
     let read_only = json!({"title": "t", "groups": [], "meta": {"created": "x"}});
     [
         ("op-case", Patch(json!([{"op": "Add", "path": "title", "value": "t"}]))),
@@ -43,6 +49,8 @@ fn deviations() -> [(&'static str, Deviation); 10] {
             Filter("emails[type eq \"work\"].value eq \"a@x\""),
         ),
         ("tombstone-name", Tombstone("0123456789abcdef0123456789abcdef")),
+        ("unknown-members", UnknownMember),
+        ("brief-groups", BriefGroup),
     ]
 }
 
@@ -64,6 +72,17 @@ async fn is_understood(scim: &Scim, deviation: &Deviation) -> bool {
                 "{patched:?}"
             );
             return patched.json["userName"] == user.json["userName"];
+        }
+        UnknownMember => {
+            scim.post("/Groups", &group_body("Team", &[Uuid::now_v7().to_string()]))
+                .await
+        }
+        BriefGroup => {
+            let group = create_group(scim, "Team", &[user.id()]).await;
+            let renamed = json!([{"op": "replace", "path": "displayName", "value": "Crew"}]);
+            let patched = scim.patch(&group_path(&group), &renamed).await;
+            assert_eq!((patched.status, &patched.json["displayName"]), (200, &json!("Crew")));
+            return patched.json.get("members").is_none();
         }
     };
     assert!([200, 201, 400].contains(&answer.status), "{answer:?}");

@@ -137,7 +137,7 @@ async fn each_scim_type_has_its_cause() {
 async fn every_refusal_is_an_error_message() {
     let scim = client().await;
     let user = create(&scim, &json!({})).await;
-    let long = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
+    let long = format!("\"{}\"", "x".repeat(5 * 1024 * 1024));
     let html = reqwest::Client::new().get(format!("{}/Users", scim.base()));
     let html = html
         .bearer_auth(scim.token().expect("a token"))

@@ -1,4 +1,4 @@
-//! RFC 7643 and RFC 7644 rule by rule, as far as users and discovery go: what the public suites leave out.
+//! RFC 7643 and RFC 7644 rule by rule: what the public suites leave out.
 //! `docs/conformance.md` says which test stands for which rule, and why a rule has none.
 
 mod attributes;
@@ -12,6 +12,13 @@ mod etags;
 mod filter_errors;
 mod filters;
 mod formats;
+mod group_answers;
+mod group_filters;
+mod group_members;
+mod group_patch;
+mod group_refusals;
+mod groups;
+mod groups_of_users;
 mod lists;
 mod patch;
 mod patch_add;
