@@ -70,6 +70,9 @@ const LOCK: &str = concat!(
 /// Who is in the group is asked of its rows one id at a time, by their key; all of them are looked at only when all are to
 /// leave. What changes nothing finds no row to update.
 ///
+/// The sum has every member come and go before the group's row is updated: once it is, this statement could not lock it any
+/// more, and a group that comes into itself would be passed over.
+///
 /// The statement must be planned so whatever the planner knows of the group, which may have grown since it last looked:
 /// `OFFSET 0` and scalar subqueries are never turned into a join, which would read the whole group, and `NOT IN` is a hash.
 const REPLACE: Mutation = Mutation::new(
@@ -92,8 +95,8 @@ const REPLACE: Mutation = Mutation::new(
             SET display_name = $9, display_name_key = $10, external_id = $11,
                 version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
             WHERE tenant_id = $1 AND group_id = $2
-              AND ($15 OR EXISTS (SELECT FROM removed) OR EXISTS (SELECT FROM cleared)
-                   OR EXISTS (SELECT FROM joined_users) OR EXISTS (SELECT FROM joined_groups))
+              AND $15::int + (SELECT count(*) FROM removed) + (SELECT count(*) FROM cleared)
+                  + (SELECT count(*) FROM joined_users) + (SELECT count(*) FROM joined_groups) > 0
             RETURNING version, created_at, last_modified_at
         ),
         change AS (SELECT replaced.*, NULL::bigint AS access_epoch FROM replaced)"

@@ -301,3 +301,57 @@ async fn discovery_is_only_read() {
         }
     }
 }
+
+/// RFC 7643 sections 6 and 8.7.1: groups are announced as they are served.
+#[tokio::test]
+async fn groups_are_announced() {
+    for scim in [client().await, strict().await] {
+        let types = scim.get("/ResourceTypes").await.json;
+        let names: Vec<_> = types["Resources"]
+            .as_array()
+            .expect("types")
+            .iter()
+            .map(|one| &one["name"])
+            .collect();
+        assert_eq!(names, [&json!("User"), &json!("Group")]);
+        let one = scim.get("/ResourceTypes/Group").await;
+        assert_eq!(one.json, types["Resources"][1]);
+        assert_eq!(
+            (&one.json["endpoint"], &one.json["schema"]),
+            (&json!("/Groups"), &json!(GROUP))
+        );
+        let schema = scim.get(&format!("/Schemas/{GROUP}")).await;
+        assert_eq!((schema.status, &schema.json["id"]), (200, &json!(GROUP)));
+        let told = |attributes: &Value| -> Vec<String> {
+            let list = attributes.as_array().expect("attributes").iter();
+            list.map(|one| {
+                format!(
+                    "{} {} {} {}",
+                    one["name"], one["type"], one["mutability"], one["required"]
+                )
+            })
+            .collect()
+        };
+        assert_eq!(
+            told(&schema.json["attributes"]),
+            [
+                r#""displayName" "string" "readWrite" true"#,
+                r#""members" "complex" "readWrite" false"#,
+            ]
+        );
+        assert_eq!(
+            told(&schema.json["attributes"][1]["subAttributes"]),
+            [
+                r#""value" "string" "immutable" false"#,
+                r#""$ref" "reference" "immutable" false"#,
+                r#""type" "string" "immutable" false"#,
+                r#""display" "string" "readOnly" false"#,
+            ]
+        );
+        assert_eq!(schema.json["attributes"][1]["multiValued"], true);
+        assert_eq!(
+            schema.json["attributes"][1]["subAttributes"][1]["referenceTypes"],
+            json!(["User", "Group"])
+        );
+    }
+}

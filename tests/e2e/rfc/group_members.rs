@@ -224,6 +224,40 @@ async fn groups_may_be_in_each_other_and_in_themselves() {
     }
 }
 
+/// A group that comes into itself in the same request as anything else.
+#[tokio::test]
+async fn a_group_comes_into_itself_whatever_else_changes() {
+    let scim = client().await;
+    let [ann, bob] = people(&scim).await;
+    let new = async || {
+        let group = create_group(&scim, "Team", std::slice::from_ref(&ann)).await;
+        (group_path(&group), group.id())
+    };
+    let (path, id) = new().await;
+    let body = group_body("Crew", &[id.clone(), bob.clone()]);
+    assert_eq!(scim.put(&path, &body).await.status, 200);
+    assert_eq!(members_of(&scim, &path).await, set([&id, &bob]), "PUT");
+    let leaves = json!({"op": "remove", "path": format!("members[value eq \"{ann}\"]")});
+    for (other, kept) in [
+        (op("replace", "displayName", &json!("Crew")), vec![&ann]),
+        (leaves, vec![]),
+        (
+            op("add", "members", &values(std::slice::from_ref(&bob))),
+            vec![&ann, &bob],
+        ),
+        (
+            op("replace", "members", &values(std::slice::from_ref(&bob))),
+            vec![&bob],
+        ),
+    ] {
+        let (path, id) = new().await;
+        let operations = json!([other, op("add", "members", &values(std::slice::from_ref(&id)))]);
+        assert_eq!(scim.patch(&path, &operations).await.status, 200, "{operations}");
+        let expect = set(kept.into_iter().chain([&id]));
+        assert_eq!(members_of(&scim, &path).await, expect, "{operations}");
+    }
+}
+
 /// More than one page of the core, in one answer that is made as it is sent.
 #[tokio::test]
 async fn a_group_of_thousands_is_created_and_read_whole() {
