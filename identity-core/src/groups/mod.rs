@@ -17,6 +17,7 @@ mod replace;
 mod row;
 mod update;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity_proto::identity::v1::ErrorReason;
@@ -27,7 +28,7 @@ pub(crate) use of_user::{GroupsOf, groups_of, groups_of_one};
 use crate::error::{Error, database};
 use crate::keys;
 use crate::page::PageTokens;
-use crate::store::{Store, TenantId, TenantStore};
+use crate::store::{Shares, Store, TenantId, TenantStore};
 
 /// How long one statement of a change may run: 100,000 new members take about six seconds.
 const LONGEST: Duration = Duration::from_secs(7);
@@ -35,14 +36,27 @@ const LONGEST: Duration = Duration::from_secs(7);
 /// The groups of one tenant, and what operations on them need.
 pub struct Groups {
     store: TenantStore,
+    turns: Turns,
     pages: PageTokens,
+}
+
+/// Changes of one group happen one after the other, so in one core only one of them at a time holds a connection: a crowd on
+/// one group leaves the others to the tenant's other requests. Clones share the turns.
+#[derive(Clone)]
+pub(crate) struct Turns(Arc<Shares>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Turns(Arc::new(Shares::of(1)))
+    }
 }
 
 impl Groups {
     /// The groups of a tenant.
-    pub fn new(store: &Store, tenant: TenantId, pages: PageTokens) -> Self {
+    pub(crate) fn new(store: &Store, tenant: TenantId, turns: Turns, pages: PageTokens) -> Self {
         Groups {
             store: store.of(tenant),
+            turns,
             pages,
         }
     }

@@ -25,8 +25,8 @@ impl Groups {
         let id = id(group)?;
         let (of_members, rest): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_of_members);
         let delta = delta(&of_members)?;
-        let (tx, locked) = self.lock(id, &delta, if_match).await?;
-        let mut document = locked.row.attributes().document();
+        let change = self.lock(id, &delta, if_match).await?;
+        let mut document = change.locked.row.attributes().document();
         patch::apply(&GROUP, &mut document, rest)?;
         validate::group(&document)?;
         let next = Next {
@@ -35,7 +35,7 @@ impl Groups {
             unknown,
             how: How::Patch,
         };
-        self.replace(tx, locked, next).await
+        self.replace(change, next).await
     }
 }
 

@@ -1,11 +1,13 @@
 //! Writes a group that was locked: the second half of PUT and PATCH, and what creating has in common with it.
 
 use identity_proto::identity::v1::{Group, UnknownMembers};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::delta::{Delta, unknown};
 use super::row::{Attributes, Row};
 use super::{Groups, LONGEST, no_group, version_mismatch, write_error};
+use crate::error::database;
 use crate::outbox::Event;
 use crate::stamp::Stamp;
 use crate::store::{Mutation, Tx};
@@ -112,6 +114,13 @@ pub(super) struct Locked {
     nobody: Vec<Uuid>,
 }
 
+/// A change that has its turn.
+pub(super) struct Change {
+    pub(super) locked: Locked,
+    tx: Tx,
+    _turn: OwnedSemaphorePermit,
+}
+
 /// Which request writes, for the event's name.
 #[derive(Clone, Copy)]
 pub(super) enum How {
@@ -129,24 +138,30 @@ pub(super) struct Next {
 
 impl Groups {
     /// Locks the group and looks up who is to come.
-    pub(super) async fn lock(&self, id: Uuid, delta: &Delta, if_match: &[i64]) -> Result<(Tx, Locked), Error> {
+    pub(super) async fn lock(&self, id: Uuid, delta: &Delta, if_match: &[i64]) -> Result<Change, Error> {
+        let turn = self.turns.0.take(id).await.map_err(database)?;
         let mut tx = self.store.begin_long(LONGEST).await?;
         let locked: Option<Locked> = tx.read(LOCK, |statement| statement.bind(id).bind(delta.ids())).await?;
         let locked = locked.ok_or_else(no_group)?;
         if !if_match.is_empty() && !if_match.contains(&locked.row.stamp.version) {
             return Err(version_mismatch());
         }
-        Ok((tx, locked))
+        Ok(Change {
+            locked,
+            tx,
+            _turn: turn,
+        })
     }
 
     /// Writes; what changes nothing, writes nothing.
-    pub(super) async fn replace(&self, tx: Tx, locked: Locked, next: Next) -> Result<Group, Error> {
+    pub(super) async fn replace(&self, change: Change, next: Next) -> Result<Group, Error> {
         let Next {
             attributes,
             mut delta,
             unknown,
             how,
         } = next;
+        let Change { locked, tx, _turn } = change;
         let Locked { row, nobody } = locked;
         let left_out = settle(&mut delta, &nobody, unknown)?;
         let differs = attributes != row.attributes();

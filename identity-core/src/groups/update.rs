@@ -13,13 +13,13 @@ impl Groups {
     pub async fn update(&self, group: &Group, unknown: UnknownMembers, if_match: &[i64]) -> Result<Group, Error> {
         let id = id(&group.id)?;
         let (attributes, delta) = given(group)?;
-        let (tx, locked) = self.lock(id, &delta, if_match).await?;
+        let change = self.lock(id, &delta, if_match).await?;
         let next = Next {
             attributes,
             delta,
             unknown,
             how: How::Put,
         };
-        self.replace(tx, locked, next).await
+        self.replace(change, next).await
     }
 }

@@ -28,7 +28,7 @@ use crate::Error;
 use crate::access::{Access, Wake};
 use crate::credentials::Credentials;
 use crate::events::Events;
-use crate::groups::Groups;
+use crate::groups::{Groups, Turns};
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId};
 use crate::tenants::Tenants;
@@ -43,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) wake: Wake,
     pub(crate) pages: PageTokens,
     pub(crate) hasher: Hasher,
+    pub(crate) turns: Turns,
     pub(crate) tenants: Tenants,
     pub(crate) credentials: Credentials,
 }
@@ -53,6 +54,7 @@ impl Core {
             tenants: Tenants::new(store.system(), wake.clone(), pages.clone()),
             credentials: Credentials::new(store.system()),
             hasher: Hasher::default(),
+            turns: Turns::default(),
             store,
             access,
             events,
@@ -69,7 +71,7 @@ impl Core {
 
     /// The groups of a tenant.
     fn groups(&self, tenant: TenantId) -> Groups {
-        Groups::new(&self.store, tenant, self.pages.clone())
+        Groups::new(&self.store, tenant, self.turns.clone(), self.pages.clone())
     }
 
     /// That there is the tenant which a service names. Row-level security hides the tenants from the tenant role, so a

@@ -1,25 +1,22 @@
 //! Lanes: pools that do not wait for each other. Lists and lock waits of tenants fill one, and endings, validations and
 //! the relay still have theirs. Within a lane no tenant may hold more than its share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime::RequestId;
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 use uuid::Uuid;
 
 use super::lease::Lease;
+use super::shares::Shares;
 use crate::metrics;
 
 /// How long a request waits for a connection, its tenant's share included, before it is told that the database is
 /// unavailable.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Tenants that were seen, before those that hold nothing are forgotten.
-const REMEMBERED: usize = 1_000;
 
 /// A pool, and the rules for taking connections from it.
 #[derive(Clone)]
@@ -81,39 +78,5 @@ impl Lane {
 
     pub(super) async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-/// How many connections each tenant holds.
-struct Shares {
-    each: usize,
-    held: Mutex<HashMap<Uuid, Weak<Semaphore>>>,
-}
-
-impl Shares {
-    fn of(each: usize) -> Self {
-        Shares {
-            each,
-            held: Mutex::default(),
-        }
-    }
-
-    async fn take(&self, tenant: Uuid) -> Result<OwnedSemaphorePermit, sqlx::Error> {
-        let share = self.share(tenant);
-        share.acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
-    }
-
-    /// The tenant's semaphore, which lives for as long as someone holds or waits for a part of it.
-    fn share(&self, tenant: Uuid) -> Arc<Semaphore> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = held.get(&tenant).and_then(Weak::upgrade) {
-            return share;
-        }
-        if held.len() >= REMEMBERED {
-            held.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.each));
-        held.insert(tenant, Arc::downgrade(&share));
-        share
     }
 }

@@ -5,6 +5,7 @@ mod lane;
 mod lease;
 mod mutation;
 mod pool;
+mod shares;
 mod system;
 mod tenant;
 
@@ -17,6 +18,7 @@ use runtime::Secret;
 
 use lane::Lane;
 pub(crate) use mutation::{Binding, Mutation};
+pub(crate) use shares::Shares;
 pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
