@@ -23,30 +23,46 @@ fn id(number: usize) -> String {
     format!("01990000-0000-7000-8000-{number:012}")
 }
 
-/// Users with the numbers 0 up to but without `users`, of whom the first `members` are members of the group.
-async fn fill(database: &str, tenant: &Tenant, users: usize, group: &str, members: usize) {
-    let mut database = PgConnection::connect(database).await.expect("PostgreSQL");
-    // The owner is bound by row-level security too.
-    let statements = format!(
-        "BEGIN;
-        SELECT set_config('portcullis.tenant_id', '{tenant}', true);
-        CREATE TEMPORARY TABLE one ON COMMIT DROP AS
-        SELECT number, ('01990000-0000-7000-8000-' || lpad(number::text, 12, '0'))::uuid AS id, names.names
+/// Users with the numbers 0 up to but without `users`: their ids.
+pub async fn people(database: &str, tenant: &Tenant, users: usize) -> Vec<String> {
+    let made = format!(
+        "CREATE TEMPORARY TABLE one ON COMMIT DROP AS
+        SELECT ('01990000-0000-7000-8000-' || lpad(number::text, 12, '0'))::uuid AS id, names.names
         FROM generate_series(0, {users} - 1) AS number,
              LATERAL (SELECT jsonb_build_object('userName', 'crowd' || number || '@x.test', 'active', true) AS names) AS names;
         INSERT INTO users (tenant_id, user_id, attributes, keys, created_at, last_modified_at)
         SELECT '{tenant}', id, names, names, clock_timestamp(), clock_timestamp() FROM one;
         INSERT INTO user_access (tenant_id, user_id, epoch, state, changed_xid, changed_at)
-        SELECT '{tenant}', id, next_epoch(NULL), 'active', pg_current_xact_id(), clock_timestamp() FROM one;
-        INSERT INTO member (tenant_id, group_id, member_id, is_group)
-        SELECT '{tenant}', '{group}', id, false FROM one WHERE number < {members};
-        COMMIT;",
+        SELECT '{tenant}', id, next_epoch(NULL), 'active', pg_current_xact_id(), clock_timestamp() FROM one;",
         tenant = tenant.id,
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
+    run(database, tenant, &made).await;
+    (0..users).map(id).collect()
+}
+
+/// The same, of whom the first `members` are members of the group.
+async fn fill(database: &str, tenant: &Tenant, users: usize, group: &str, members: usize) {
+    people(database, tenant, users).await;
+    let last = id(members);
+    let joined = format!(
+        "INSERT INTO member (tenant_id, group_id, member_id, is_group)
+        SELECT tenant_id, '{group}', user_id, false FROM users WHERE tenant_id = '{}' AND user_id < '{last}'",
+        tenant.id,
+    );
+    run(database, tenant, &joined).await;
+}
+
+/// Runs statements in a transaction of the tenant: row-level security binds the owner too.
+async fn run(database: &str, tenant: &Tenant, statements: &str) {
+    let mut database = PgConnection::connect(database).await.expect("PostgreSQL");
+    let all = format!(
+        "BEGIN; SELECT set_config('portcullis.tenant_id', '{}', true); {statements}; COMMIT",
+        tenant.id
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(all))
         .execute(&mut database)
         .await
-        .expect("the users can be made");
+        .expect("rows can be made");
 }
 
 /// A new group of the tenant: its id.

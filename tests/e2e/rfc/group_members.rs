@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::crowds;
+
 use super::groups::{create_group, group_body, group_path, members_in, members_of, people, set, values};
 use super::patch::op;
 use super::*;
@@ -261,21 +263,9 @@ async fn a_group_comes_into_itself_whatever_else_changes() {
 /// More than one page of the core, in one answer that is made as it is sent.
 #[tokio::test]
 async fn a_group_of_thousands_is_created_and_read_whole() {
-    let scim = client().await;
-    let creators = (0..8).map(|_| {
-        let scim = scim.clone();
-        tokio::spawn(async move {
-            let mut ids = Vec::new();
-            for _ in 0..640 {
-                ids.push(create(&scim, &json!({})).await.id());
-            }
-            ids
-        })
-    });
-    let mut ids = Vec::new();
-    for creator in creators.collect::<Vec<_>>() {
-        ids.extend(creator.await.expect("users"));
-    }
+    let tenant = Tenant::create(system()).await;
+    let scim = &tenant.scim;
+    let ids = crowds::people(&system().description().postgres_url, &tenant, 5_100).await;
     let created = scim.post("/Groups", &group_body("Crowd", &ids)).await;
     assert_eq!(created.status, 201, "{}", created.text.len());
     assert_eq!(members_in(&created.json), set(&ids));
