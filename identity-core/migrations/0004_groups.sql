@@ -21,6 +21,7 @@ CREATE TABLE member (
     group_id        uuid NOT NULL,
     member_id       uuid NOT NULL,
     is_group        boolean NOT NULL,
+    display         text, -- as the client gave it; null: the member's own name
     member_user_id  uuid GENERATED ALWAYS AS (CASE WHEN NOT is_group THEN member_id END) STORED,
     member_group_id uuid GENERATED ALWAYS AS (CASE WHEN is_group THEN member_id END) STORED,
     PRIMARY KEY (tenant_id, group_id, member_id),

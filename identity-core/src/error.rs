@@ -120,6 +120,12 @@ pub fn database(error: sqlx::Error) -> Error {
     Error::new(reason, message).with_source(error)
 }
 
+/// Whether PostgreSQL reported this SQLSTATE.
+pub(crate) fn has_code(error: &sqlx::Error, sqlstate: &str) -> bool {
+    let reported = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    reported.as_deref() == Some(sqlstate)
+}
+
 /// What a SQLSTATE means. Conditions that pass: connections (08), a password or database that is being changed (28, 3D), serialization
 /// and deadlock (40), resources (53), a cancelled statement or a stopping server (57), a server that became read-only by fail-over, a table, column or function
 /// that is not there yet because the schema is still being made. Values that PostgreSQL cannot hold are the client's.

@@ -21,7 +21,8 @@ const RESETS: usize = 10_000;
 /// A server builder with the limits that all services share.
 pub fn server() -> Server {
     Server::builder()
-        .timeout(Duration::from_secs(10))
+        // Each service has shorter ones for what it does.
+        .timeout(Duration::from_secs(30))
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .max_concurrent_streams(Some(1_024))
         .http2_max_pending_accept_reset_streams(Some(RESETS))

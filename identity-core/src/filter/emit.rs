@@ -106,6 +106,12 @@ impl Sql {
                 None => self.push(&["false"]),
             },
             ("value", test) => self.scalar(&of_column("(m.member_id::text COLLATE \"C\")"), test),
+            // Its kind is which of the two columns it is in, and they have indexes.
+            ("type", Test::Equal(Operand::Text(text))) => self.push(&[match text.as_str() {
+                "user" => "m.member_user_id IS NOT NULL",
+                "group" => "m.member_group_id IS NOT NULL",
+                _ => "false",
+            }]),
             (_, test) => self.scalar(
                 &of_column("(CASE WHEN m.is_group THEN 'group' ELSE 'user' END COLLATE \"C\")"),
                 test,

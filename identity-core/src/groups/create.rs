@@ -3,10 +3,11 @@
 use identity_proto::identity::v1::{Group, UnknownMembers};
 use uuid::Uuid;
 
-use super::delta::Delta;
+use super::delta::{Delta, Named};
 use super::replace::{join_members, nobody, settle};
 use super::row::Attributes;
 use super::{Groups, LONGEST, write_error};
+use crate::error::database;
 use crate::outbox::Event;
 use crate::stamp::Stamp;
 use crate::store::Mutation;
@@ -20,7 +21,7 @@ const CREATE: Mutation = Mutation::new(
             SELECT $1, $2, $9, $10, $11, clock.now, clock.now FROM (SELECT clock_timestamp() AS now) AS clock
             RETURNING version, created_at, last_modified_at
         ),",
-        join_members!("$12"),
+        join_members!("$12", "$13"),
         ", change AS (SELECT created.*, NULL::bigint AS access_epoch FROM created)"
     ),
     "SELECT version, created_at, last_modified_at FROM change",
@@ -39,8 +40,8 @@ impl Groups {
     pub async fn create(&self, group: Group, unknown: UnknownMembers) -> Result<Group, Error> {
         let (attributes, mut delta) = given(&group)?;
         let (tenant, id) = (self.store.tenant(), Uuid::now_v7());
-        let mut tx = self.store.begin_long(LONGEST).await?;
-        let found: Option<Nobody> = if delta.add.is_empty() {
+        let mut tx = self.store.begin_long(LONGEST).await.map_err(database)?;
+        let found: Option<Nobody> = if delta.ids().is_empty() {
             None
         } else {
             tx.read(NOBODY, |statement| statement.bind(delta.ids())).await?
@@ -54,6 +55,7 @@ impl Groups {
                     .bind(keys::fold(&attributes.display_name))
                     .bind(attributes.external_id.clone())
                     .bind(delta.ids())
+                    .bind(delta.names())
             })
             .await
             .map_err(write_error)?;
@@ -69,7 +71,10 @@ pub(super) fn given(group: &Group) -> Result<(Attributes, Delta), Error> {
         external_id: group.external_id.clone(),
     };
     validate::group(&attributes.document())?;
-    let delta = Delta::exactly(group.members.iter().map(|member| member.id.as_str()));
+    let delta = Delta::exactly(group.members.iter().map(|member| Named {
+        id: &member.id,
+        display: Some(member.display.as_str()).filter(|name| !name.is_empty()),
+    }));
     delta.check_size()?;
     Ok((attributes, delta))
 }

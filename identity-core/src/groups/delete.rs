@@ -1,7 +1,9 @@
 //! Deletes a group: RFC 7644 section 3.6. Its members, and its own memberships, go with it.
 
-use super::{Groups, id, no_group, version_mismatch, write_error};
-use crate::Error;
+use uuid::Uuid;
+
+use super::{Groups, LONGEST, id, no_group, version_mismatch, write_error};
+use crate::error::{Error, has_code};
 use crate::outbox::Event;
 use crate::store::Mutation;
 
@@ -16,22 +18,30 @@ const DELETE: Mutation = Mutation::new(
             EXISTS (SELECT FROM groups WHERE tenant_id = $1 AND group_id = $2) AS existed",
 );
 
+const DEADLOCK: &str = "40P01";
+
 impl Groups {
     /// Deletes a group.
     #[tracing::instrument(skip_all, fields(tenant.id = %self.store.tenant(), group.id = group))]
     pub async fn delete(&self, group: &str, if_match: Vec<i64>) -> Result<(), Error> {
         let id = id(group)?;
         let any_version = if_match.is_empty();
-        let event = Event::group_deleted(self.store.tenant(), id);
-        let outcome: Option<(bool, bool)> = self
-            .store
-            .change(&DELETE, event, |statement| statement.bind(if_match))
-            .await
-            .map_err(write_error)?;
+        let outcome = match self.try_delete(id, if_match.clone()).await {
+            // Two groups that hold each other, deleted at once: the other one is gone now.
+            Err(error) if has_code(&error, DEADLOCK) => self.try_delete(id, if_match).await,
+            outcome => outcome,
+        };
+        let outcome = outcome.map_err(write_error)?;
         match outcome {
             Some((true, _)) => Ok(()),
             Some((false, true)) if !any_version => Err(version_mismatch()),
             _ => Err(no_group()),
         }
+    }
+    /// Whether it deleted the group, and whether there was one.
+    async fn try_delete(&self, id: Uuid, if_match: Vec<i64>) -> Result<Option<(bool, bool)>, sqlx::Error> {
+        let event = Event::group_deleted(self.store.tenant(), id);
+        let tx = self.store.begin_long(LONGEST).await?;
+        tx.change(&DELETE, event, |statement| statement.bind(if_match)).await
     }
 }

@@ -1,21 +1,23 @@
 //! Reads members, a page at a time.
 
 use identity_proto::identity::v1::{ListMembersRequest, ListMembersResponse, Member, member};
+use prost::Message;
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Groups, id, no_group};
 use crate::error::{Error, database};
-use crate::list::page_size;
+use crate::list::{MAX_BYTES, page_size};
 use crate::page::PageTokens;
 
 const DEFAULT_SIZE: i32 = 1_000;
 const MAX_SIZE: i32 = 5_000;
 
-/// Members by their rows, each with its name now.
+/// Members by their rows, each with the name that it was given there, else with its own as it is now.
 macro_rules! named_members {
     () => {
         "SELECT m.member_id, m.is_group, CASE
+            WHEN m.display IS NOT NULL THEN m.display
             WHEN m.is_group THEN (
                 SELECT h.display_name FROM groups AS h WHERE h.tenant_id = m.tenant_id AND h.group_id = m.member_id)
             ELSE (
@@ -117,15 +119,21 @@ fn list_of<'a>(tenant: &'a Uuid, group: &'a Uuid) -> [&'a [u8]; 3] {
     [b"members", tenant.as_bytes(), group.as_bytes()]
 }
 
-/// The first `size`, and the token for what follows them.
+/// The first `size`, fewer if they grow too large together, and the token for what follows them.
 fn cut(
     pages: &PageTokens,
     (tenant, group): (Uuid, Uuid),
     mut members: Vec<Member>,
     size: usize,
 ) -> (Vec<Member>, String) {
-    let more = members.len() > size;
-    members.truncate(size);
+    let mut bytes = 0;
+    let fitting = members.iter().take(size).take_while(|member| {
+        bytes += member.encoded_len();
+        bytes <= MAX_BYTES
+    });
+    let fitting = fitting.count();
+    let more = members.len() > fitting;
+    members.truncate(fitting);
     let last = members.last().and_then(|last| Uuid::parse_str(&last.id).ok());
     let token = match last {
         Some(last) if more => pages.sign(&list_of(&tenant, &group), last.as_bytes()),

@@ -3,10 +3,10 @@
 
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::value::Kind;
-use identity_proto::identity::v1::{ErrorReason, Group, PatchOperation, UnknownMembers};
+use identity_proto::identity::v1::{ErrorReason, Group, PatchOperation, UnknownMembers, Value};
 use identity_proto::schema::GROUP;
 
-use super::delta::Delta;
+use super::delta::{Delta, Named};
 use super::replace::{How, Next};
 use super::row::Attributes;
 use super::{Groups, id};
@@ -56,14 +56,14 @@ fn delta(operations: &[PatchOperation]) -> Result<Delta, Error> {
             let message = "members are added and removed by their ids; what a member is cannot be changed";
             return Err(Error::new(ErrorReason::Mutability, message));
         }
-        match (operation.op(), ids(operation)?) {
-            (Op::Add, Some(ids)) => delta.add(ids),
-            (Op::Replace, ids) => {
+        match (operation.op(), members(operation)?) {
+            (Op::Add, Some(members)) => delta.add(members),
+            (Op::Replace, members) => {
                 delta.clear();
-                delta.add(ids.unwrap_or_default());
+                delta.add(members.unwrap_or_default());
             }
             (Op::Remove, None) => delta.clear(),
-            (Op::Remove, Some(ids)) => delta.remove(ids),
+            (Op::Remove, Some(members)) => delta.remove(members.iter().map(|member| member.id)),
             (Op::Add, None) => return Err(refused("members: add needs a value")),
             (Op::Unspecified, _) => {
                 let message = "members: the operation must be add, remove or replace";
@@ -75,20 +75,36 @@ fn delta(operations: &[PatchOperation]) -> Result<Delta, Error> {
     Ok(delta)
 }
 
-/// The ids that are the operation's value; `None` without one, or with null.
-fn ids(operation: &PatchOperation) -> Result<Option<Vec<&str>>, Error> {
-    let wrong = || refused("members: the value must be a list of ids");
+/// The members that are the operation's value; `None` without one, or with null.
+fn members(operation: &PatchOperation) -> Result<Option<Vec<Named<'_>>>, Error> {
     match operation.value.as_ref().and_then(|value| value.kind.as_ref()) {
         None | Some(Kind::Null(_)) => Ok(None),
-        Some(Kind::List(list)) => {
-            let ids = list.values.iter().map(|value| match &value.kind {
-                Some(Kind::Text(id)) => Ok(id.as_str()),
-                _ => Err(wrong()),
-            });
-            ids.collect::<Result<_, _>>().map(Some)
-        }
-        Some(_) => Err(wrong()),
+        Some(Kind::List(list)) => list.values.iter().map(member).collect::<Result<_, _>>().map(Some),
+        Some(_) => Err(no_member()),
     }
+}
+
+/// An id as text, or the id with the name that it is given.
+fn member(value: &Value) -> Result<Named<'_>, Error> {
+    let (id, display) = match &value.kind {
+        Some(Kind::Complex(parts)) => (parts.attributes.get("value"), parts.attributes.get("display")),
+        _ => (Some(value), None),
+    };
+    Ok(Named {
+        id: id.and_then(text).ok_or_else(no_member)?,
+        display: display.and_then(text).filter(|name| !name.is_empty()),
+    })
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match &value.kind {
+        Some(Kind::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn no_member() -> Error {
+    refused("members: the value must be a list of ids")
 }
 
 fn refused(message: &str) -> Error {

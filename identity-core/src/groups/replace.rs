@@ -13,31 +13,37 @@ use crate::stamp::Stamp;
 use crate::store::{Mutation, Tx};
 use crate::{Error, keys};
 
-/// Makes members of those of the ids in the parameter who are none yet. Each is kept from being deleted until it is done,
-/// and left out if it was deleted meanwhile.
+/// Makes members of those of the ids who are none yet, under the names that stand beside them. Each is kept from being deleted
+/// until it is done, and left out if it was deleted meanwhile.
 macro_rules! join_members {
-    ($ids:literal) => {
+    ($ids:literal, $names:literal) => {
         concat!(
             "joined_users AS (
-                INSERT INTO member (tenant_id, group_id, member_id, is_group)
-                SELECT $1, $2, u.user_id, false
-                FROM users AS u
-                WHERE u.tenant_id = $1 AND u.user_id = ANY (",
+                INSERT INTO member (tenant_id, group_id, member_id, is_group, display)
+                SELECT $1, $2, found.user_id, false, given.display
+                FROM unnest(",
             $ids,
-            "::uuid[]) AND NOT EXISTS (
-                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = u.user_id OFFSET 0)
-                FOR KEY SHARE OF u
+            "::uuid[], ",
+            $names,
+            "::text[]) AS given (id, display)
+                CROSS JOIN LATERAL (SELECT u.user_id FROM users AS u
+                    WHERE u.tenant_id = $1 AND u.user_id = given.id FOR KEY SHARE) AS found
+                WHERE NOT EXISTS (SELECT FROM member AS m
+                    WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = given.id OFFSET 0)
                 RETURNING member_id
             ),
             joined_groups AS (
-                INSERT INTO member (tenant_id, group_id, member_id, is_group)
-                SELECT $1, $2, g.group_id, true
-                FROM groups AS g
-                WHERE g.tenant_id = $1 AND g.group_id = ANY (",
+                INSERT INTO member (tenant_id, group_id, member_id, is_group, display)
+                SELECT $1, $2, found.group_id, true, given.display
+                FROM unnest(",
             $ids,
-            "::uuid[]) AND NOT EXISTS (
-                    SELECT FROM member AS m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = g.group_id OFFSET 0)
-                FOR KEY SHARE OF g
+            "::uuid[], ",
+            $names,
+            "::text[]) AS given (id, display)
+                CROSS JOIN LATERAL (SELECT g.group_id FROM groups AS g
+                    WHERE g.tenant_id = $1 AND g.group_id = given.id FOR KEY SHARE) AS found
+                WHERE NOT EXISTS (SELECT FROM member AS m
+                    WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = given.id OFFSET 0)
                 RETURNING member_id
             )"
         )
@@ -59,6 +65,9 @@ macro_rules! nobody {
 }
 pub(super) use nobody;
 
+/// How many ids a log line shows.
+const MAX_LOGGED: usize = 16;
+
 const LOCK: &str = concat!(
     "WITH locked AS MATERIALIZED (
         SELECT group_id, display_name, external_id, version, created_at, last_modified_at FROM groups
@@ -76,7 +85,7 @@ const LOCK: &str = concat!(
 /// more, and a group that comes into itself would be passed over.
 ///
 /// The statement must be planned so whatever the planner knows of the group, which may have grown since it last looked:
-/// `OFFSET 0` and scalar subqueries are never turned into a join, which would read the whole group, and `NOT IN` is a hash.
+/// `OFFSET 0`, locks and scalar subqueries are never turned into a join, which would read the whole group, and `NOT IN` is a hash.
 const REPLACE: Mutation = Mutation::new(
     concat!(
         "removed AS (
@@ -91,7 +100,7 @@ const REPLACE: Mutation = Mutation::new(
                 AND m.member_id NOT IN (SELECT kept.id FROM unnest($13::uuid[]) AS kept (id))
             RETURNING member_id
         ),",
-        join_members!("$13"),
+        join_members!("$13", "$16"),
         ", replaced AS (
             UPDATE groups
             SET display_name = $9, display_name_key = $10, external_id = $11,
@@ -139,8 +148,8 @@ pub(super) struct Next {
 impl Groups {
     /// Locks the group and looks up who is to come.
     pub(super) async fn lock(&self, id: Uuid, delta: &Delta, if_match: &[i64]) -> Result<Change, Error> {
-        let turn = self.turns.0.take(id).await.map_err(database)?;
-        let mut tx = self.store.begin_long(LONGEST).await?;
+        let turn = self.turns.0.take((self.store.tenant(), id)).await.map_err(database)?;
+        let mut tx = self.store.begin_long(LONGEST).await.map_err(database)?;
         let locked: Option<Locked> = tx.read(LOCK, |statement| statement.bind(id).bind(delta.ids())).await?;
         let locked = locked.ok_or_else(no_group)?;
         if !if_match.is_empty() && !if_match.contains(&locked.row.stamp.version) {
@@ -184,6 +193,7 @@ impl Groups {
                     .bind(delta.ids())
                     .bind(delta.remove.iter().copied().collect::<Vec<_>>())
                     .bind(differs)
+                    .bind(delta.names())
             })
             .await
             .map_err(write_error)?;
@@ -204,7 +214,13 @@ pub(super) fn settle(
     if unknown_members != UnknownMembers::LeaveOut {
         return Err(unknown(&left_out));
     }
-    let (count, first) = (left_out.len(), left_out.iter().take(16).collect::<Vec<_>>());
-    tracing::warn!(count, ids = ?first, "members that are no user and no group were left out");
+    // What is no id may be anything, an address too: logs show none of it.
+    let ids: Vec<_> = left_out
+        .iter()
+        .filter(|id| keys::id(id).is_some())
+        .take(MAX_LOGGED)
+        .collect();
+    let count = left_out.len();
+    tracing::warn!(count, ?ids, "members that are no user and no group were left out");
     Ok(left_out)
 }

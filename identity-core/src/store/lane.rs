@@ -23,7 +23,7 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Lane {
     name: &'static str,
     pool: PgPool,
-    shares: Arc<Shares>,
+    shares: Arc<Shares<Uuid>>,
     /// How long a connection that comes back may take to become usable again.
     patience: Duration,
 }

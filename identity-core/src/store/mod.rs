@@ -29,6 +29,10 @@ const RELAY_SIZE: u32 = 4;
 /// How long a connection of a lane with short statements may take to become usable again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+const ACCESS: &str = "access";
+/// How long the lane of access waits for a lock: others are behind it. What has to wait longer does so elsewhere.
+const LOCKS_OF_ACCESS: Duration = Duration::from_millis(500);
+
 const TENANT: &str = "portcullis_tenant";
 const SYSTEM: &str = "portcullis_system";
 
@@ -58,12 +62,17 @@ impl Store {
         let size = options.pool_size;
         let half = (size / 2).max(2);
         let lane = |name, role, size, patience| -> Result<Lane, sqlx::Error> {
-            Ok(Lane::new(name, pool::lazy(options, role, size)?, size, patience))
+            let locks = if name == ACCESS {
+                LOCKS_OF_ACCESS
+            } else {
+                Duration::ZERO
+            };
+            Ok(Lane::new(name, pool::lazy(options, role, size, locks)?, size, patience))
         };
         Ok(Store {
             // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
             tenants: lane("tenants", TENANT, size, options.statement_timeout + PATIENCE)?,
-            access: lane("access", TENANT, half, PATIENCE)?,
+            access: lane(ACCESS, TENANT, half, PATIENCE)?,
             system: lane("system", SYSTEM, half, PATIENCE)?,
             relay: lane("relay", SYSTEM, RELAY_SIZE, PATIENCE)?,
         })

@@ -18,16 +18,17 @@ const NO_JIT: &str = "SET jit = off";
 /// As PostgreSQL shows our connections.
 const NAME: &str = "portcullis identity-core";
 
-/// A pool of at most `size` connections that runs everything as `role` and connects when first used.
-pub(super) fn lazy(options: &Options, role: &'static str, size: u32) -> Result<PgPool, sqlx::Error> {
+/// A pool of at most `size` connections that runs everything as `role`, waits so long for a lock (0: as long as a statement
+/// may run) and connects when first used.
+pub(super) fn lazy(options: &Options, role: &'static str, size: u32, locks: Duration) -> Result<PgPool, sqlx::Error> {
     let connect: PgConnectOptions = options.url.expose().parse()?;
-    Ok(settings(options, role, size).connect_lazy_with(connect.application_name(NAME)))
+    Ok(settings(options, role, size, locks).connect_lazy_with(connect.application_name(NAME)))
 }
 
-fn settings(options: &Options, role: &'static str, size: u32) -> PgPoolOptions {
-    let timeout = options.statement_timeout.as_millis();
+fn settings(options: &Options, role: &'static str, size: u32, locks: Duration) -> PgPoolOptions {
+    let (timeout, locks) = (options.statement_timeout.as_millis(), locks.as_millis());
     let setup = format!(
-        "SET ROLE {role}; SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'; {NO_JIT}"
+        "SET ROLE {role}; SET statement_timeout = {timeout}; SET lock_timeout = {locks}; SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'; {NO_JIT}"
     );
     PgPoolOptions::new()
         .max_connections(size)

@@ -1,21 +1,21 @@
 //! Shares: how much of a thing each of many may hold at once, those that come too many waiting in the order in which they came.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use uuid::Uuid;
 
 /// Holders that were seen, before those that hold nothing are forgotten.
 const REMEMBERED: usize = 1_000;
 
-/// What each holder, known by its id, may have.
-pub(crate) struct Shares {
+/// What each holder may have.
+pub(crate) struct Shares<K> {
     each: usize,
-    held: Mutex<HashMap<Uuid, Weak<Semaphore>>>,
+    held: Mutex<HashMap<K, Weak<Semaphore>>>,
 }
 
-impl Shares {
+impl<K: Eq + Hash> Shares<K> {
     /// So much for each.
     pub(crate) fn of(each: usize) -> Self {
         Shares {
@@ -25,13 +25,13 @@ impl Shares {
     }
 
     /// One part of the holder's share, given back when dropped. Waits without end.
-    pub(crate) async fn take(&self, holder: Uuid) -> Result<OwnedSemaphorePermit, sqlx::Error> {
+    pub(crate) async fn take(&self, holder: K) -> Result<OwnedSemaphorePermit, sqlx::Error> {
         let share = self.share(holder);
         share.acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)
     }
 
     /// The holder's semaphore, which lives for as long as someone holds or waits for a part of it.
-    fn share(&self, holder: Uuid) -> Arc<Semaphore> {
+    fn share(&self, holder: K) -> Arc<Semaphore> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = held.get(&holder).and_then(Weak::upgrade) {
             return share;

@@ -79,20 +79,20 @@ impl TenantStore {
 
     /// Begins a transaction, for a change that depends on the row as it is.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
-        self.begin_with(BEGIN).await
+        self.begin_with(BEGIN).await.map_err(database)
     }
 
     /// The same for a change whose statements may each run for so long.
-    pub(crate) async fn begin_long(&self, longest: Duration) -> Result<Tx, Error> {
+    pub(crate) async fn begin_long(&self, longest: Duration) -> Result<Tx, sqlx::Error> {
         let timeout = longest.as_millis();
         self.begin_with(&format!("{BEGIN}; SET LOCAL statement_timeout = {timeout}"))
             .await
     }
 
-    async fn begin_with(&self, begin: &str) -> Result<Tx, Error> {
+    async fn begin_with(&self, begin: &str) -> Result<Tx, sqlx::Error> {
         let statement = self.setting(begin);
-        let mut connection = self.lane.connection_for(self.tenant.0).await.map_err(database)?;
-        connection.begin(statement).await.map_err(database)?;
+        let mut connection = self.lane.connection_for(self.tenant.0).await?;
+        connection.begin(statement).await?;
         Ok(Tx {
             connection,
             tenant: self.tenant.0,

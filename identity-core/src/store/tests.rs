@@ -163,3 +163,27 @@ async fn connections_that_died_while_idle_are_replaced_unnoticed() {
     assert_eq!(names(&store, "SELECT user_name_key FROM users").await, ["a"]);
     store.begin().await.unwrap();
 }
+
+/// A new table of tenants' rows is behind row-level security, its owner too, or this fails.
+#[tokio::test]
+async fn every_table_with_a_tenant_is_fenced() {
+    let fixture = fixture(2).await;
+    let open: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname::text FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
+           AND has_table_privilege('portcullis_tenant', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+           AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
+               SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polroles = ARRAY['portcullis_tenant'::regrole::oid]
+                 AND pg_get_expr(p.polqual, p.polrelid)
+                     = '(tenant_id = (current_setting(''portcullis.tenant_id''::text))::uuid)'))",
+    )
+    .fetch_all(&fixture.owner)
+    .await
+    .unwrap();
+    assert_eq!(open, Vec::<String>::new());
+    let fenced: i64 = sqlx::query_scalar("SELECT count(DISTINCT polrelid) FROM pg_policy WHERE polname = 'of_tenant'")
+        .fetch_one(&fixture.owner)
+        .await
+        .unwrap();
+    assert!(fenced >= 12, "{fenced}");
+}

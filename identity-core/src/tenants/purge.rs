@@ -8,7 +8,8 @@ use runtime::Shutdown;
 use crate::error::{Error, database};
 use crate::store::SystemStore;
 
-const BATCH: i64 = 1_000;
+/// With all their memberships.
+const BATCH: i64 = 250;
 const EVERY: Duration = Duration::from_mins(1);
 
 const USERS: &str = "DELETE FROM users WHERE (tenant_id, user_id) IN (

@@ -31,8 +31,7 @@ impl Users {
         let any_version = if_match.is_empty();
         let event = Event::user_deleted(self.store.tenant(), id);
         let outcome: Option<Outcome> = self
-            .endings
-            .change(&DELETE, event, |statement| statement.bind(if_match))
+            .end(&DELETE, event, |statement| statement.bind(if_match.clone()))
             .await
             .map_err(write_error)?;
         match outcome {

@@ -16,15 +16,20 @@ mod set_active;
 mod update;
 
 use identity_proto::identity::v1::{AccessState, ErrorReason};
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 pub use password::Hasher;
 
 use crate::access::{Wake, column};
-use crate::error::{Error, database};
+use crate::error::{Error, database, has_code};
 use crate::keys;
+use crate::outbox::Event;
 use crate::page::PageTokens;
-use crate::store::{Store, TenantId, TenantStore};
+use crate::store::{Binding, Mutation, Store, TenantId, TenantStore};
+
+/// A lock was not to be had in time.
+const LOCKED: &str = "55P03";
 
 /// The users of one tenant, and what operations on them need.
 pub struct Users {
@@ -45,6 +50,25 @@ impl Users {
             wake,
             hasher,
             pages,
+        }
+    }
+}
+
+impl Users {
+    /// Executes an end of access by connections that wait for no lock for long. While another holds what it needs, as a push does
+    /// that adds the user to a group, it goes on where it may wait and keeps no other end of access waiting.
+    async fn end<T>(
+        &self,
+        mutation: &Mutation,
+        event: Event,
+        bind: impl Fn(Binding<T>) -> Binding<T>,
+    ) -> Result<Option<T>, sqlx::Error>
+    where
+        T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
+    {
+        match self.endings.change(mutation, event.clone(), &bind).await {
+            Err(error) if has_code(&error, LOCKED) => self.store.change(mutation, event, &bind).await,
+            outcome => outcome,
         }
     }
 }

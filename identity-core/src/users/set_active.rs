@@ -7,7 +7,7 @@ use super::row::Row;
 use super::{Users, access_of, column, no_user, write_error};
 use crate::Error;
 use crate::outbox::Event;
-use crate::store::Mutation;
+use crate::store::{Binding, Mutation};
 
 const SET_ACTIVE: Mutation = Mutation::new(
     "patched AS (
@@ -35,13 +35,13 @@ impl Users {
             ..User::default()
         };
         let event = Event::user_patched(self.store.tenant(), id, told, Some(state));
-        let store = if active { &self.store } else { &self.endings };
-        let row: Option<Row> = store
-            .change(&SET_ACTIVE, event, |statement| {
-                statement.bind(active).bind(column(state))
-            })
-            .await
-            .map_err(write_error)?;
+        let bind = |statement: Binding<Row>| statement.bind(active).bind(column(state));
+        let changed = if active {
+            self.store.change(&SET_ACTIVE, event, bind).await
+        } else {
+            self.end(&SET_ACTIVE, event, bind).await
+        };
+        let row = changed.map_err(write_error)?;
         self.wake.now();
         let user = User::from(row.ok_or_else(no_user)?);
         if user.active == Some(active) {

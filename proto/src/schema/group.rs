@@ -34,7 +34,10 @@ pub static CORE_GROUP: Schema = Schema {
                     mutability: Mutability::Immutable,
                     ..Attribute::string("type", "What the member is.").canonical(&["User", "Group"])
                 },
-                Attribute::string("display", "The member's name.").read_only(),
+                Attribute {
+                    mutability: Mutability::Immutable,
+                    ..Attribute::string("display", "The member's name in the group.")
+                },
             ],
         )
         .multi_valued(),

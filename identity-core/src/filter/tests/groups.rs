@@ -46,12 +46,8 @@ fn a_member_is_looked_up_by_its_id() {
         "members",
         vec![compare("value", Eq, json!(ID)), compare("type", Eq, json!("User"))],
     );
-    let kind = "(CASE WHEN m.is_group THEN 'group' ELSE 'user' END COLLATE \"C\") = $2";
-    check(
-        &typed,
-        &format!("{ONE} AND (m.member_id = $1 AND {kind}))"),
-        &[ID, "user"],
-    );
+    let of_user = "m.member_user_id IS NOT NULL";
+    check(&typed, &format!("{ONE} AND (m.member_id = $1 AND {of_user}))"), &[ID]);
     check(
         &pr("members"),
         &format!("{ONE} AND (m.member_id::text COLLATE \"C\") IS NOT NULL)"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::harness::Core;
+use crate::harness::{Core, refused, replace};
 
 const MEMBERS: usize = 6;
 const CHANGES: usize = 120;
@@ -124,5 +124,76 @@ async fn a_user_that_is_deleted_while_it_joins_is_no_member_and_fails_nobody() {
         joined.unwrap();
         deleted.unwrap();
         assert!(acme.members(&group).await.is_empty());
+    }
+}
+
+/// Another tenant's writers of an id are turned away without a turn of its group.
+#[tokio::test]
+async fn no_tenant_keeps_another_from_its_group() {
+    let core = Core::start().await;
+    let (mut acme, other) = (core.provider("acme").await, core.provider("other").await);
+    let group = acme.group("Sales", &[]).await;
+    let mut busy = acme.database.begin().await.unwrap();
+    let hold = sqlx::query("SELECT FROM groups WHERE tenant_id = $1 FOR UPDATE").bind(acme.tenant);
+    hold.execute(&mut *busy).await.unwrap();
+    let waiting = {
+        let (mut acme, group) = (acme.clone(), group.clone());
+        tokio::spawn(async move { acme.patch_group(&group, vec![replace("displayName", "EU")]).await })
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    for _ in 0..3 {
+        let mut other = other.clone();
+        let answer = other.patch_group(&group, vec![replace("displayName", "x")]);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(3), answer).await;
+        refused(
+            answer.expect("nobody waits for another tenant's group"),
+            ErrorReason::NotFound,
+        );
+    }
+    assert!(!waiting.is_finished(), "the group is held");
+    busy.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().display_name, "EU");
+}
+
+/// Deleting a user waits for a push that adds it, and holds no other end of access up meanwhile.
+#[tokio::test]
+async fn a_push_that_holds_a_user_holds_no_other_end_of_access() {
+    let core = Core::start().await;
+    let mut acme = core.provider("acme").await;
+    let (ann, bob) = (acme.user("ann").await, acme.user("bob").await);
+    let mut push = acme.database.begin().await.unwrap();
+    let hold = sqlx::query("SELECT FROM users WHERE tenant_id = $1 AND user_id = $2::uuid FOR KEY SHARE");
+    hold.bind(acme.tenant).bind(&ann).execute(&mut *push).await.unwrap();
+    let deletions: Vec<_> = (0..4)
+        .map(|_| {
+            let (mut acme, ann) = (acme.clone(), ann.clone());
+            tokio::spawn(async move { acme.delete(&ann).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    let ended = acme.patch(&bob, vec![replace("active", false)]);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(2), ended).await;
+    ended.expect("connections of the lane of access are free").unwrap();
+    acme.patch(&ann, vec![replace("active", false)]).await.unwrap();
+    push.rollback().await.unwrap();
+    let mut deleted = 0;
+    for deletion in deletions {
+        deleted += usize::from(deletion.await.unwrap().is_ok());
+    }
+    assert_eq!(deleted, 1, "one of them deletes, the others find nobody");
+}
+
+#[tokio::test]
+async fn groups_that_hold_each_other_can_be_deleted_at_once() {
+    let core = Core::start().await;
+    let mut acme = core.provider("acme").await;
+    for round in 0..15 {
+        let a = acme.group(&format!("A{round}"), &[]).await;
+        let b = acme.group(&format!("B{round}"), &[&a]).await;
+        acme.patch_group(&a, vec![add(&[&b])]).await.unwrap();
+        let (mut one, mut other) = (acme.clone(), acme.clone());
+        let (first, second) = tokio::join!(one.delete_group(&a), other.delete_group(&b));
+        first.unwrap();
+        second.unwrap();
     }
 }

@@ -224,3 +224,84 @@ async fn a_group_that_is_read_whole_says_where_its_members_go_on() {
             .all(|group| group.members.is_empty() && group.next_members_token.is_empty())
     );
 }
+
+#[tokio::test]
+async fn a_member_is_shown_by_the_name_that_it_was_given() {
+    let core = Core::start().await;
+    let mut acme = core.provider("acme").await;
+    let (ann, bob, cho) = (acme.user("ann").await, acme.user("bob").await, acme.user("cho").await);
+    let mut group = of("Sales", &[&ann, &bob]);
+    group.members[0].display = "Ann of Sales".to_owned();
+    let request = CreateGroupRequest {
+        group: Some(group),
+        ..Default::default()
+    };
+    let id = acme.groups.create_group(request).await.unwrap().into_inner().id;
+    let value = json!([{"value": cho, "display": "Cho of Sales"}, {"value": ann, "display": "Another"}]);
+    let operations = vec![operation(Op::Add, AttributePath::core("members"), value)];
+    acme.patch_group(&id, operations).await.unwrap();
+    let shown = acme.get_group(&id, GroupView::Full).await.unwrap().members;
+    let name = |id: &str| shown.iter().find(|member| member.id == id).unwrap().display.clone();
+    assert_eq!(
+        (name(&ann), name(&bob), name(&cho)),
+        ("Ann of Sales".into(), "bob".into(), "Cho of Sales".into())
+    );
+    let long = json!([{"value": bob, "display": "x".repeat(1_001)}]);
+    let operations = vec![operation(Op::Add, AttributePath::core("members"), long)];
+    refused(acme.patch_group(&id, operations).await, ErrorReason::InvalidValue);
+}
+
+/// What the group holds matters to none of these, though PostgreSQL knows nothing yet of a group that large.
+#[tokio::test]
+async fn no_change_reads_the_members() {
+    const MEMBERS: i64 = 30_000;
+    let core = Core::start().await;
+    let mut acme = core.provider("acme").await;
+    let (ann, bob) = (acme.user("ann").await, acme.user("bob").await);
+    let id = acme.group("Large", &[&ann]).await;
+    let mut tx = acme.database.begin().await.unwrap();
+    let set = sqlx::query("SELECT set_config('portcullis.tenant_id', $1, true)").bind(acme.tenant.to_string());
+    set.execute(&mut *tx).await.unwrap();
+    sqlx::query(
+        "WITH made AS (
+             INSERT INTO users (tenant_id, user_id, attributes, keys, created_at, last_modified_at)
+             SELECT $1, gen_random_uuid(), document, document, now(), now()
+             FROM generate_series(1, $3) AS n, jsonb_build_object('userName', 'u' || n) AS document
+             RETURNING user_id
+         )
+         INSERT INTO member (tenant_id, group_id, member_id, is_group) SELECT $1, $2::uuid, user_id, false FROM made",
+    )
+    .bind(acme.tenant)
+    .bind(&id)
+    .bind(MEMBERS)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let before = read(&acme).await;
+    for _ in 0..8 {
+        acme.patch_group(&id, vec![add(&[&bob])]).await.unwrap();
+        acme.patch_group(&id, vec![without(&[&bob])]).await.unwrap();
+        acme.patch_group(&id, vec![without(&[&ann]), add(&[&ann, &bob]), without(&[&bob])])
+            .await
+            .unwrap();
+    }
+    // Statistics are told a second late at most.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    let read = read(&acme).await - before;
+    assert!(
+        (1..MEMBERS / 10).contains(&read),
+        "{read} rows of members and users were read for a few changes"
+    );
+}
+
+/// How many rows of `member` and `users` all statements read so far.
+async fn read(acme: &Provider) -> i64 {
+    sqlx::query_scalar(
+        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables
+         WHERE relname IN ('member', 'users')",
+    )
+    .fetch_one(&acme.database)
+    .await
+    .unwrap()
+}
