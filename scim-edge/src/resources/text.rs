@@ -22,7 +22,6 @@ pub struct More {
 }
 
 /// One page of the results of a query.
-#[derive(Default)]
 pub struct Listed {
     pub total: i64,
     pub resources: Vec<Rendered>,
