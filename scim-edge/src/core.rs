@@ -18,13 +18,16 @@ use tonic::{Request, Response, Status};
 
 use crate::error::Error;
 
-/// How long the core has to resolve a token; with [`CALL_TIMEOUT`] a request waits five seconds for the core at most, and
-/// one that changes a group eleven.
+/// How long the core has to resolve a token. One that was resolved a moment ago is not asked about.
 const AUTHENTICATE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the core has for the call that a request is about.
+/// How long the core has for a call that reads, or changes a user. Beside the time that its body takes to arrive, a request
+/// that reads waits for the core 5 s at most, as it authenticates and makes one such call; a search at the root makes two,
+/// and waits 8 s. One that changes a user waits 11 s: the version is asked for before if it says If-None-Match, and the
+/// user is read after if it names groups. Each page of members that follows an answer's head has this time again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the core has for a change of a group, which may be one of many members. Its own limit is ten seconds.
-const GROUP_CHANGE_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long the core has to change a group, which may be by many members. Its own limit is shorter, so that it is the core
+/// that gives up and says so. With what may stand before and after, as for users, such a request waits 33 s at most.
+const GROUP_CHANGE_TIMEOUT: Duration = Duration::from_secs(25);
 /// A page of 1,000 users is about 1 MB; tonic's own limit of 4 MB would fail pages of large ones.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -76,9 +79,21 @@ impl Core {
         self.users.clone()
     }
 
-    /// The client of GroupService; to be called through [`call`], and through [`change_group`] where it changes something.
+    /// The client of GroupService for what changes nothing; to be called through [`call`].
     pub fn groups(&self) -> GroupServiceClient<Authenticated> {
         self.groups.clone()
+    }
+
+    /// Changes a group on behalf of the holder of a token: makes this call of GroupService and waits as long as it may take.
+    pub async fn change_group<M, T>(
+        &self,
+        message: M,
+        hash: &CredentialHash,
+        change: impl AsyncFnOnce(GroupServiceClient<Authenticated>, Request<M>) -> Result<Response<T>, Status>,
+    ) -> Result<T, Error> {
+        let mut request = with_credential(message, hash);
+        request.extensions_mut().insert(Deadline(GROUP_CHANGE_TIMEOUT));
+        within(GROUP_CHANGE_TIMEOUT, change(self.groups(), request)).await
     }
 
     /// Whom a token belongs to.
@@ -111,18 +126,6 @@ pub fn with_credential<T>(message: T, hash: &CredentialHash) -> Request<T> {
 /// Waits for a call as long as a request may.
 pub async fn call<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
     within(CALL_TIMEOUT, call).await
-}
-
-/// A request to change a group, on behalf of the holder of a token.
-pub fn group_change<T>(message: T, hash: &CredentialHash) -> Request<T> {
-    let mut request = with_credential(message, hash);
-    request.extensions_mut().insert(Deadline(GROUP_CHANGE_TIMEOUT));
-    request
-}
-
-/// Waits for what was asked by [`group_change`] as long as that may take.
-pub async fn change_group<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
-    within(GROUP_CHANGE_TIMEOUT, call).await
 }
 
 async fn within<T>(timeout: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {

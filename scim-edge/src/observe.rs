@@ -17,6 +17,7 @@ use crate::app::Edge;
 
 const REQUESTS: &str = "portcullis_http_requests_total";
 const DURATION: &str = "portcullis_http_request_duration_seconds";
+const BROKEN_OFF: &str = "portcullis_http_answers_broken_off_total";
 
 const CONNECTIONS: &str = "portcullis_http_connections";
 const MOST: &str = "portcullis_http_connections_max";
@@ -31,6 +32,7 @@ const NO_METHOD: &str = "none";
 pub fn describe() {
     metrics::describe_counter!(REQUESTS, "HTTP requests answered");
     metrics::describe_histogram!(DURATION, "From the head of an HTTP request to its answer");
+    metrics::describe_counter!(BROKEN_OFF, "Answers broken off behind their head, which said 200");
     metrics::describe_gauge!(CONNECTIONS, "Connections that are open");
     metrics::describe_gauge!(MOST, "Connections that may be open; more wait");
 }
@@ -40,6 +42,11 @@ pub fn connections(open: usize, most: u32) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     metrics::gauge!(CONNECTIONS).set(open as f64);
     metrics::gauge!(MOST).set(most);
+}
+
+/// An answer was broken off whose status is told already: nothing else counts it as a failure.
+pub fn broken_off() {
+    metrics::counter!(BROKEN_OFF).increment(1);
 }
 
 /// The outermost layer but for what decorates every answer. The client's request id is kept if it is plain and short, and

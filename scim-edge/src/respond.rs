@@ -25,7 +25,7 @@ pub fn scim(status: StatusCode, body: Body) -> Response {
 }
 
 /// JSON's own writer takes half the time of `Display`. Neither fails on a value that is JSON already.
-fn written(body: &Json) -> Vec<u8> {
+pub fn written(body: &Json) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_else(|_| body.to_string().into_bytes())
 }
 

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use identity_proto::identity::v1::group_service_client::GroupServiceClient;
 use identity_proto::identity::v1::{
     CreateGroupRequest, DeleteGroupRequest, Filter, GetGroupRequest, Group, GroupView, ListGroupsRequest,
     PatchGroupRequest, Quirk, UnknownMembers, UpdateGroupRequest,
@@ -19,7 +20,7 @@ use super::search;
 use super::text::{self, Listed, More, Rendered};
 use crate::app::Edge;
 use crate::auth::{Caller, Reader, Writer};
-use crate::core::{call, change_group, group_change, with_credential};
+use crate::core::{call, with_credential};
 use crate::error::Error;
 use crate::extract::{Body, Client, Id};
 use crate::respond;
@@ -78,8 +79,8 @@ pub async fn create(
         group: Some(group),
         unknown_members: unknown_members(&caller).into(),
     };
-    let mut core = edge.core.groups();
-    let mut created = change_group(core.create_group(group_change(request, &caller.hash))).await?;
+    let change = async |mut core: GroupServiceClient<_>, request| core.create_group(request).await;
+    let mut created = edge.core.change_group(request, &caller.hash, change).await?;
     if has_members && keeps_members(&projection) {
         created = read_created(&edge, &caller, created).await;
     }
@@ -142,8 +143,8 @@ pub async fn replace(
         if_match: if_match(&headers),
         unknown_members: unknown_members(&caller).into(),
     };
-    let mut core = edge.core.groups();
-    let updated = change_group(core.update_group(group_change(request, &caller.hash))).await?;
+    let change = async |mut core: GroupServiceClient<_>, request| core.update_group(request).await;
+    let updated = edge.core.change_group(request, &caller.hash, change).await?;
     render_changed(&edge, &caller, updated, &client, projection).await
 }
 
@@ -167,8 +168,8 @@ pub async fn patch(
         if_match: if_match(&headers),
         unknown_members: unknown_members(&caller).into(),
     };
-    let mut core = edge.core.groups();
-    let patched = change_group(core.patch_group(group_change(request, &caller.hash))).await?;
+    let change = async |mut core: GroupServiceClient<_>, request| core.patch_group(request).await;
+    let patched = edge.core.change_group(request, &caller.hash, change).await?;
     render_changed(&edge, &caller, patched, &client, projection).await
 }
 
@@ -180,8 +181,8 @@ pub async fn delete(State(edge): State<Arc<Edge>>, Writer(caller): Writer, Id(id
         id,
         if_match: if_match(&headers),
     };
-    let mut core = edge.core.groups();
-    change_group(core.delete_group(group_change(request, &caller.hash))).await?;
+    let change = async |mut core: GroupServiceClient<_>, request| core.delete_group(request).await;
+    edge.core.change_group(request, &caller.hash, change).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 

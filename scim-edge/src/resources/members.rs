@@ -23,6 +23,7 @@ use crate::core::{call, with_credential};
 use crate::error::Error;
 use crate::extract::Client;
 use crate::listen::Open;
+use crate::observe;
 use crate::scim::group::{self, MEMBERS};
 use crate::scim::projection::Projection;
 
@@ -142,7 +143,10 @@ fn received(receiver: Receiver<Sent>) -> impl Stream<Item = io::Result<Bytes>> +
         match receiver.recv().await {
             Some(Some(piece)) => Some((Ok(piece), Some(receiver))),
             Some(None) => None,
-            None => Some((Err(io::Error::other("the answer is broken off")), None)),
+            None => {
+                observe::broken_off();
+                Some((Err(io::Error::other("the answer is broken off")), None))
+            }
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Queries, in a URL or in the body of a POST: RFC 7644 sections 3.4.2 and 3.4.3. In a POST, what the URL says is ignored.
 //!
-//! At the root all types are searched: users come first, then groups, and pages go across both. A filter that only one
-//! type understands finds resources of that type.
+//! At the root all types are searched: users come first, then groups, and pages go across both. An attribute that only one
+//! type has is absent from resources of the other.
 
 use std::sync::Arc;
 
@@ -77,19 +77,18 @@ pub async fn groups(edge: &Arc<Edge>, caller: &Arc<Caller>, query: &Query, clien
 async fn all(edge: &Arc<Edge>, caller: &Arc<Caller>, query: &Query, client: &Client) -> Answer {
     let page = query.page()?;
     let (of_users, of_groups) = (query.projection(&USER)?, query.projection(&GROUP)?);
-    let (for_users, for_groups) = (filter_on(&USER, caller, query), filter_on(&GROUP, caller, query));
-    let base = &client.base;
-    let mut found = match (for_users, &for_groups) {
-        (Ok(filter), _) => users_of::page(edge, caller, filter, page, &of_users, base).await?,
-        (Err(_), Ok(_)) => Listed::default(),
-        (Err(refusal), Err(_)) => return Err(refusal),
+    let filter_among = |resource, other| {
+        let filter = query.filter.as_deref();
+        let filter = filter.map(|text| filter::parse_among(resource, other, text, caller.quirks));
+        filter.transpose()
     };
-    if let Ok(filter) = for_groups {
-        let rest = behind(page, &found);
-        let groups = groups_of::page(edge, caller, filter, rest, &of_groups, base).await?;
-        found.total += groups.total;
-        found.resources.extend(groups.resources);
-    }
+    let (for_users, for_groups) = (filter_among(&USER, &GROUP)?, filter_among(&GROUP, &USER)?);
+    let base = &client.base;
+    let mut found = users_of::page(edge, caller, for_users, page, &of_users, base).await?;
+    let rest = behind(page, &found);
+    let groups = groups_of::page(edge, caller, for_groups, rest, &of_groups, base).await?;
+    found.total += groups.total;
+    found.resources.extend(groups.resources);
     Ok(answer(edge, caller, client, found, page, of_groups))
 }
 

@@ -19,6 +19,8 @@ pub struct Name {
     pub attribute: &'static Attribute,
     /// The sub-attribute if one is named, else the attribute.
     pub leaf: &'static Attribute,
+    /// Whether resources of the type that is asked for never have it.
+    pub is_absent: bool,
     /// As the client wrote it, for messages.
     pub text: String,
 }
@@ -39,9 +41,18 @@ pub fn operator(word: &str) -> Option<Operator> {
     })
 }
 
+/// A filter that finds every resource, or none: no id is empty.
+pub fn constant(finds_all: bool) -> Filter {
+    let operator = if finds_all { Operator::Ne } else { Operator::Eq };
+    Filter::compare(AttributePath::core("id"), operator, Json::from("").into())
+}
+
 /// `name pr`.
 pub fn present(name: &Name) -> Result<Filter> {
     filterable(name)?;
+    if name.is_absent {
+        return Ok(constant(false));
+    }
     Ok(Filter::present(name.path.clone()))
 }
 
@@ -51,7 +62,7 @@ pub fn compare(name: &Name, operator: Operator, value: Json, quirks: Quirks) -> 
     filterable(name)?;
     let name = &with_default_sub_attribute(name, quirks)?;
     if value.is_null() {
-        let present = Filter::present(name.path.clone());
+        let present = present(name)?;
         return match operator {
             Operator::Eq => Ok(Filter::not(present)),
             Operator::Ne => Ok(present),
@@ -66,6 +77,9 @@ pub fn compare(name: &Name, operator: Operator, value: Json, quirks: Quirks) -> 
         ));
     }
     let value = typed(name, value, quirks)?;
+    if name.is_absent {
+        return Ok(constant(operator == Operator::Ne));
+    }
     Ok(Filter::compare(name.path.clone(), operator, value))
 }
 

@@ -17,10 +17,21 @@ use super::{Refusal, Result};
 
 /// Parses a filter on resources of this type.
 pub fn parse(resource: &'static ResourceType, text: &str, quirks: Quirks) -> Result<Filter> {
+    let parser = Parser::new(resource, text, quirks, ErrorReason::InvalidFilter)?;
+    parser.whole_filter()
+}
+
+/// Parses a filter on resources of two types into what it asks of the first: RFC 7644 section 3.4.2.1. An attribute that
+/// only the second has is known and its conditions are checked, but it is absent.
+pub fn parse_among(
+    resource: &'static ResourceType,
+    other: &'static ResourceType,
+    text: &str,
+    quirks: Quirks,
+) -> Result<Filter> {
     let mut parser = Parser::new(resource, text, quirks, ErrorReason::InvalidFilter)?;
-    let filter = parser.disjunction(Scope::Resource)?;
-    parser.finish()?;
-    within_limits(filter)
+    parser.other = Some(other);
+    parser.whole_filter()
 }
 
 /// Where names are looked up.
@@ -34,6 +45,8 @@ enum Scope {
 /// A parser of filters and, for [`path`], of what holds filters.
 pub struct Parser<'a> {
     resource: &'static ResourceType,
+    /// The type whose attributes are known too, and absent.
+    other: Option<&'static ResourceType>,
     quirks: Quirks,
     reason: ErrorReason,
     lexer: Lexer<'a>,
@@ -50,6 +63,7 @@ impl<'a> Parser<'a> {
         }
         let mut parser = Parser {
             resource,
+            other: None,
             quirks,
             reason,
             lexer: Lexer::new(text),
@@ -58,6 +72,12 @@ impl<'a> Parser<'a> {
         };
         parser.advance()?;
         Ok(parser)
+    }
+
+    fn whole_filter(mut self) -> Result<Filter> {
+        let filter = self.disjunction(Scope::Resource)?;
+        self.finish()?;
+        within_limits(filter)
     }
 
     fn disjunction(&mut self, scope: Scope) -> Result<Filter> {
@@ -122,6 +142,9 @@ impl<'a> Parser<'a> {
         } else {
             inner
         };
+        if name.is_absent {
+            return Ok(comparison::constant(false));
+        }
         Ok(Filter::value_path(name.path.clone(), inner))
     }
 
@@ -189,13 +212,19 @@ impl<'a> Parser<'a> {
             Scope::Element(attribute) => attribute
                 .sub_attribute(word)
                 .map(|sub| (AttributePath::core(sub.name), Target::Attribute(sub, None))),
-            Scope::Resource => path::resolve(self.resource, word).or_else(|| self.bare_manager(word)),
+            Scope::Resource => self.resolve(self.resource, word),
         };
+        let is_absent = found.is_none();
+        let found = found.or_else(|| match (scope, self.other) {
+            (Scope::Resource, Some(other)) => self.resolve(other, word),
+            _ => None,
+        });
         match found {
             Some((path, Target::Attribute(attribute, sub))) => Ok(Name {
                 path,
                 attribute,
                 leaf: sub.unwrap_or(attribute),
+                is_absent,
                 text: word.to_owned(),
             }),
             Some((_, Target::Extension(_))) => {
@@ -205,11 +234,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn bare_manager(&self, word: &str) -> Option<(AttributePath, Target)> {
-        if !self.quirks.has(Quirk::ManagerForms) || !word.eq_ignore_ascii_case("manager") {
-            return None;
-        }
-        self.resource.resolve(ENTERPRISE_URN, word, "")
+    fn resolve(&self, resource: &'static ResourceType, word: &str) -> Option<(AttributePath, Target)> {
+        let is_bare_manager = || self.quirks.has(Quirk::ManagerForms) && word.eq_ignore_ascii_case("manager");
+        path::resolve(resource, word).or_else(|| {
+            let manager = is_bare_manager().then(|| resource.resolve(ENTERPRISE_URN, word, ""));
+            manager.flatten()
+        })
     }
 
     fn enter(&mut self) -> Result<()> {

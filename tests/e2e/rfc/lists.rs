@@ -232,7 +232,7 @@ async fn a_search_by_post_is_the_same_query() {
     is_error(&answer, &[400], "invalidFilter", "a filter that is none");
 }
 
-/// RFC 7644 section 3.4.2.1: users are the only resource type, so a search at the root finds them and no others.
+/// RFC 7644 section 3.4.2.1: a search at the root is one of all types. Here are users, and no groups.
 #[tokio::test]
 async fn a_search_at_the_root_finds_each_resource_with_its_type() {
     let scim = with_users(2).await;

@@ -356,14 +356,6 @@ async fn a_search_at_the_root_goes_across_users_and_groups() {
             3,
             vec!["User", "Group", "Group"],
         ),
-        (json!({"filter": "userName pr"}), Some((0, 100)), None, 1, vec!["User"]),
-        (
-            json!({"filter": "members pr"}),
-            None,
-            Some((0, 100)),
-            2,
-            vec!["Group", "Group"],
-        ),
     ] {
         let (answer, of_users, of_groups) = searched(&edge, body.clone()).await;
         let answer = answer.json();
@@ -379,7 +371,28 @@ async fn a_search_at_the_root_goes_across_users_and_groups() {
         let groups = resources.iter().filter(|one| one["meta"]["resourceType"] == "Group");
         assert!(groups.clone().all(|group| ids(group).len() == 5), "{answer}");
     }
-    let (answer, users, groups) = searched(&edge, json!({"filter": "nope eq 1"})).await;
-    answer.check_error(400, Some("invalidFilter"), "unknown to both");
-    assert_eq!((users, groups), (None, None));
+    for filter in ["nope eq 1", "userName eq 1", "members[value eq 1]"] {
+        let (answer, users, groups) = searched(&edge, json!({ "filter": filter })).await;
+        answer.check_error(400, Some("invalidFilter"), filter);
+        assert_eq!((users, groups), (None, None), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_at_the_root_is_asked_of_each_type_in_its_own_way() {
+    let edge = Fixture::new().await;
+    let both = "displayName eq \"Red\" or userName eq \"ann\"";
+    let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": both});
+    let answer = edge.send("POST", "/scim/v2/.search", &[], body.to_string()).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["totalResults"]),
+        (200, &json!(3))
+    );
+    let filters = edge.core.asked().into_iter().filter_map(|asked| match asked {
+        Asked::List(request) => request.filter,
+        Asked::Groups(AskedOfGroups::List(request)) => request.filter,
+        _ => None,
+    });
+    let filters: Vec<_> = filters.map(|filter| filter.to_string()).collect();
+    assert_eq!(filters, [both, "displayName eq \"Red\" or id eq \"\""]);
 }

@@ -1,7 +1,9 @@
 //! Groups of more members than come with them, over real connections where it matters how an answer ends.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -117,14 +119,46 @@ async fn read_answer(stream: &mut TcpStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// Counts what is counted under one name.
+#[derive(Clone, Default)]
+struct Counted(Arc<AtomicU64>);
+
+impl Recorder for Counted {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        if key.name() == "portcullis_http_answers_broken_off_total" {
+            Counter::from_arc(Arc::clone(&self.0))
+        } else {
+            Counter::noop()
+        }
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
 #[tokio::test]
 async fn a_page_that_cannot_be_had_cuts_the_answer_off() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let broken_off = || counted.0.load(Ordering::Relaxed);
     let edge = Fixture::new().await;
     edge.core.set_members(9_000);
     let address = listen(&edge, Limits::default()).await;
     let whole = read_answer(&mut ask(address).await).await;
     assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("\r\n0\r\n\r\n"));
     assert!(whole.contains(&member_id(8_999)));
+    assert_eq!(broken_off(), 0);
     edge.core.break_members_from(6_000);
     let mut stream = ask(address).await;
     let cut = read_answer(&mut stream).await;
@@ -141,6 +175,7 @@ async fn a_page_that_cannot_be_had_cuts_the_answer_off() {
         timeout(SOON, stream.read(&mut [0])).await.expect("closed").unwrap_or(0),
         0
     );
+    assert_eq!(broken_off(), 1);
 }
 
 #[tokio::test]

@@ -252,11 +252,7 @@ async fn a_search_is_answered_as_the_same_query_in_a_url() {
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
         "filter": "userName sw \"a\"", "startIndex": 6, "count": 5, "attributes": ["userName"],
     });
-    for path in [
-        "/scim/v2/.search",
-        "/scim/v2/Users/.search",
-        "/scim/v2/Users/.search?count=x",
-    ] {
+    for path in ["/scim/v2/Users/.search", "/scim/v2/Users/.search?count=x"] {
         let answer = edge.send("POST", path, &[], body.to_string()).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, expect.clone()), "{path}");
         assert_eq!(last_asked(&edge), asked, "{path}");

@@ -1,4 +1,4 @@
-use identity_proto::schema::USER;
+use identity_proto::schema::{GROUP, USER};
 
 use super::*;
 
@@ -196,6 +196,79 @@ fn deviations_are_read_by_interop_alone() {
         assert!(read(text, Quirks::STRICT).is_err(), "{text}");
     }
     assert!(read("emails[type eq \"work\"].nope eq \"x\"", Quirks::INTEROP).is_err());
+}
+
+/// What a filter on both types asks of users, and of groups.
+fn check_among(text: &str, of_users: &str, of_groups: &str) {
+    for (resource, other, expect) in [(&USER, &GROUP, of_users), (&GROUP, &USER, of_groups)] {
+        let found = parse_among(resource, other, text, Quirks::STRICT).map(|filter| filter.to_string());
+        assert_eq!(found.as_deref(), Ok(expect), "{text} of {}", resource.name);
+    }
+}
+
+#[test]
+fn what_only_the_other_type_has_is_absent() {
+    let (none, all) = ("id eq \"\"", "id ne \"\"");
+    let both = "displayName eq \"Red\" or userName eq \"ann\"";
+    check_among(both, both, &format!("displayName eq \"Red\" or {none}"));
+    for (of_users, of_groups) in [
+        ("userName ne \"x\"", all),
+        ("userName pr", none),
+        ("not (userName pr)", "not (id eq \"\")"),
+        ("not (title pr)", "not (id eq \"\")"),
+        ("emails[type eq \"work\"]", none),
+        ("emails.value co \"x\"", none),
+        ("active ne true", all),
+        ("meta.resourceType eq \"User\"", "meta.resourceType eq \"User\""),
+    ] {
+        check_among(of_users, of_users, of_groups);
+    }
+    check_among("title eq null", "not (title pr)", "not (id eq \"\")");
+    check_among("title ne null", "title pr", none);
+    let members = "members[value eq \"1\" and type eq \"User\"]";
+    check_among(members, none, members);
+    check_among("members eq \"1\"", none, "members.value eq \"1\"");
+    check_among("members ne \"1\"", all, "members.value ne \"1\"");
+    let manager = format!("{ENTERPRISE}:manager.value eq \"1\"");
+    check_among(&manager, &manager, none);
+    let name = "urn:ietf:params:scim:schemas:core:2.0:Group:displayName eq \"x\"";
+    check_among(name, none, "displayName eq \"x\"");
+    let bare = |resource, other| parse_among(resource, other, "manager eq \"1\"", Quirks::INTEROP);
+    assert_eq!(
+        bare(&GROUP, &USER).map(|filter| filter.to_string()).as_deref(),
+        Ok(none)
+    );
+}
+
+#[test]
+fn what_is_absent_is_checked_and_what_is_unknown_to_both_is_refused() {
+    for text in [
+        "nope eq \"x\"",
+        "name.nope eq \"x\"",
+        "userName eq 5",
+        "active gt true",
+        "active ne 5",
+        "name eq \"x\"",
+        "password pr",
+        "title gt null",
+        "emails[nope eq \"x\"]",
+        "members[emails eq \"x\"]",
+        "members[value eq 5]",
+        "displayName[value eq \"x\"]",
+        "urn:ietf:params:scim:schemas:core:2.0:Group pr",
+        "manager eq \"1\"",
+    ] {
+        for (resource, other) in [(&USER, &GROUP), (&GROUP, &USER)] {
+            let refusal = parse_among(resource, other, text, Quirks::STRICT).expect_err(text);
+            assert_eq!(refusal.reason, ErrorReason::InvalidFilter, "{text}: {}", refusal.detail);
+        }
+    }
+}
+
+#[test]
+fn as_many_conditions_may_be_on_what_is_absent() {
+    let many = vec!["title ne \"\""; MAX_NODES - 1].join(" or ");
+    assert!(parse_among(&GROUP, &USER, &many, Quirks::STRICT).is_ok());
 }
 
 #[test]
