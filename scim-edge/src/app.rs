@@ -11,7 +11,6 @@ use axum::routing::{MethodRouter, any, get, post};
 use http::HeaderValue;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
 use runtime::{Health, Standing};
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
@@ -19,7 +18,7 @@ use crate::auth::{self, Authenticator};
 use crate::config::Requests;
 use crate::core::Core;
 use crate::error::Error;
-use crate::extract::{large_bodies, list_header};
+use crate::extract::{LargeBodies, list_header};
 use crate::resources::{discovery, groups, search, users};
 use crate::{observe, respond};
 
@@ -37,7 +36,7 @@ pub struct Edge {
     pub health: Health,
     pub authenticator: Authenticator,
     /// Bounds what bodies take in memory.
-    pub large_bodies: Semaphore,
+    pub large_bodies: LargeBodies,
 }
 
 /// The whole HTTP service.
@@ -47,7 +46,7 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
         core,
         health,
         authenticator: Authenticator::default(),
-        large_bodies: large_bodies(),
+        large_bodies: LargeBodies::default(),
     });
     // The last layer added is the first to see a request.
     Router::new()

@@ -174,7 +174,8 @@ impl FromRequestParts<Arc<Edge>> for Writer {
     }
 }
 
-fn attached(parts: &Parts) -> Result<Arc<Caller>, Error> {
+/// The caller of a request that came through [`authenticated`].
+pub fn attached(parts: &Parts) -> Result<Arc<Caller>, Error> {
     parts.extensions.get::<Arc<Caller>>().cloned().ok_or(Error::NoToken)
 }
 

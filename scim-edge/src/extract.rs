@@ -11,21 +11,22 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Version};
 use serde_json::{Map, Value as Json};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::app::{Edge, ROOT};
+use crate::auth::attached;
 use crate::error::Error;
 use crate::listen::{Activity, Open};
 use crate::scim::query::Query;
 use crate::scim::{Refusal, json, resource};
 
+pub use large_bodies::LargeBodies;
+use large_bodies::{Place, SMALL};
+
+mod large_bodies;
+
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// A body up to this length is read at any time. Larger ones take many times their length in memory for a moment, and so
-/// many are read at once; others wait, and that counts as time to arrive.
-const SMALL: usize = 256 * 1024;
-const LARGE_AT_ONCE: usize = 16;
 /// How much of a body that is too long is still taken in, and for how long, so that a client that sends it whole before
 /// it reads finds the answer and not a reset.
 const DRAINED_AT_MOST: usize = 16 * 1024 * 1024;
@@ -133,42 +134,14 @@ impl FromRequest<Arc<Edge>> for Body {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
         let until = Instant::now() + BODY_TIMEOUT;
-        let mut place = Place {
-            of: &edge.large_bodies,
-            taken: None,
-            until,
-        };
+        let caller = attached(&parts)?;
+        let mut place = Place::new(&edge.large_bodies, &caller.tenant_id, until);
         let read = read(&parts.headers, body, edge.settings.max_body, &mut place);
         let bytes = tokio::time::timeout_at(until, read)
             .await
             .map_err(|_| Error::BodyTimeout)??;
         // The place is free when the text is parsed. What handlers make of it is made at once, on this thread.
         Ok(Body(json::parse(&bytes)?))
-    }
-}
-
-/// Places for bodies that are larger than [`SMALL`].
-pub fn large_bodies() -> Semaphore {
-    Semaphore::new(LARGE_AT_ONCE)
-}
-
-/// A large body's place, once it has one.
-struct Place<'a> {
-    of: &'a Semaphore,
-    taken: Option<SemaphorePermit<'a>>,
-    until: Instant,
-}
-
-impl Place<'_> {
-    /// Waits for a place if so many bytes need one. The semaphore is never closed.
-    async fn for_length(&mut self, length: usize) -> Result<(), Error> {
-        if length > SMALL && self.taken.is_none() {
-            let taken = tokio::time::timeout_at(self.until, self.of.acquire()).await;
-            self.taken = taken
-                .map_err(|_| Error::NotReady("too many large bodies are on their way"))?
-                .ok();
-        }
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A core that knows two tokens, one user and one group, remembers what it was asked, and fails on demand.
+//! A core that knows three tokens, one user and one group, remembers what it was asked, and fails on demand.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -60,6 +60,11 @@ pub fn writer() -> String {
 /// A token that may only read, of a strict tenant.
 pub fn reader() -> String {
     credential::token([2; 32])
+}
+
+/// A token that may read and write, of another tenant.
+pub fn neighbour() -> String {
+    credential::token([3; 32])
 }
 
 pub fn user() -> User {
@@ -174,13 +179,14 @@ fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> 
         let hash = credential::hash(&token).map(|byte| format!("{byte:02x}"));
         given == hash.concat()
     };
-    let (scopes, profile): (&[&str], _) = match () {
-        () if is(writer()) => (&["scim.read", "scim.write"], Profile::Interop),
-        () if is(reader()) => (&["scim.read"], Profile::Strict),
+    let (tenant_id, scopes, profile): (_, &[&str], _) = match () {
+        () if is(writer()) => ("t", &["scim.read", "scim.write"], Profile::Interop),
+        () if is(reader()) => ("t", &["scim.read"], Profile::Strict),
+        () if is(neighbour()) => ("n", &["scim.read", "scim.write"], Profile::Interop),
         () => return Err(refused(ErrorReason::CredentialInvalid)),
     };
     Ok(AuthenticateResponse {
-        tenant_id: "t".to_owned(),
+        tenant_id: tenant_id.to_owned(),
         credential_id: "c".to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
         profile: profile.into(),

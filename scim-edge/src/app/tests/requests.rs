@@ -1,6 +1,6 @@
 //! Bad requests: each gets its status and a SCIM error, and the core is not asked.
 
-use super::fake_core::{Asked, GROUP_ID, USER_ID};
+use super::fake_core::{Asked, GROUP_ID, USER_ID, neighbour, writer};
 use super::*;
 
 const USERS: &str = "/scim/v2/Users";
@@ -216,33 +216,48 @@ fn slow(length: usize) -> Body {
 }
 
 #[tokio::test]
-async fn some_large_bodies_are_read_at_once_and_small_ones_always() {
+async fn some_large_bodies_are_read_at_once_and_of_one_tenant_half_of_them() {
     let edge = Fixture::with(|config| config.max_body = 1024 * 1024).await;
-    let large = || format!("{MINIMAL}{}", " ".repeat(300 * 1024));
-    let mut waiting = Vec::new();
-    for _ in 0..16 {
-        waiting.push(Box::pin(edge.send("POST", USERS, &[], slow(300 * 1024))));
-    }
-    let begun = futures_util::future::join_all(waiting);
+    let of = |token: String| format!("Bearer {token}");
+    let (ours, theirs) = (of(writer()), of(neighbour()));
+    let send = |token, body| {
+        let headers = [("authorization", token)];
+        let edge = &edge;
+        async move { edge.send("POST", USERS, &headers, body).await.status }
+    };
+    let large = || Body::from(format!("{MINIMAL}{}", " ".repeat(300 * 1024)));
+    let begin = |token, count| {
+        let begun = (0..count).map(|_| send(token, slow(300 * 1024)));
+        Box::pin(futures_util::future::join_all(begun))
+    };
+    let check_full = async |token| {
+        let one_more = tokio::time::timeout(Duration::from_secs(1), send(token, large()));
+        assert!(one_more.await.is_err(), "all places are taken");
+        assert_eq!(send(token, Body::from(MINIMAL)).await, 201);
+    };
+    let soon = Duration::from_millis(300);
     let asked = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(edge.send("POST", USERS, &[], MINIMAL).await.status, 201);
-        let one_more = edge.send("POST", USERS, &[], large());
-        assert!(
-            tokio::time::timeout(Duration::from_secs(1), one_more).await.is_err(),
-            "all places are taken"
-        );
+        tokio::time::sleep(soon).await;
+        check_full(&ours).await;
+        assert_eq!(send(&theirs, large()).await, 201, "the other tenant has its own");
+        let also_begun = begin(&theirs, 8);
+        let also_asked = async {
+            tokio::time::sleep(soon).await;
+            check_full(&theirs).await;
+        };
+        tokio::select! {
+            biased;
+            _ = also_begun => panic!("they never end"),
+            () = also_asked => {}
+        }
     };
     tokio::select! {
         biased;
-        _ = begun => panic!("they never end"),
+        // More than the tenant may have: the rest waits, and takes no place of others.
+        _ = begin(&ours, 16) => panic!("they never end"),
         () = asked => {}
     }
-    assert_eq!(
-        edge.send("POST", USERS, &[], large()).await.status,
-        201,
-        "the places are free again"
-    );
+    assert_eq!(send(&ours, large()).await, 201, "the places are free again");
 }
 
 #[tokio::test]
