@@ -25,6 +25,9 @@ mod references;
 pub const URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// How many operations one request may hold, as sent and as expanded.
 pub const MAX_OPERATIONS: usize = 1_000;
+/// How many operations as sent, where many of them may become one: as many as a body holds that takes each member out by an
+/// operation of its own.
+pub const MAX_OF_REFERENCES: usize = 50_000;
 
 /// Reads the body of a PATCH of the resource with this id.
 pub fn parse(
@@ -38,7 +41,13 @@ pub fn parse(
         quirks,
         operations: Vec::new(),
     };
-    let operations = envelope::operations(quirks::patch(resource, body, id, quirks))?;
+    let has_references = resource.schema.attributes.iter().any(Attribute::is_set_of_references);
+    let most = if has_references {
+        MAX_OF_REFERENCES
+    } else {
+        MAX_OPERATIONS
+    };
+    let operations = envelope::operations(quirks::patch(resource, body, id, quirks), most)?;
     for (index, operation) in operations.into_iter().enumerate() {
         let read = Sent::read(operation).and_then(|sent| reader.operation(sent));
         read.map_err(|refusal| Refusal::new(refusal.reason, format!("Operations[{index}]: {}", refusal.detail)))?;
@@ -191,7 +200,7 @@ impl Reader {
 
     fn push(&mut self, op: Op, path: AttributePath, value_filter: Option<Filter>, value: Option<Json>) -> Result<()> {
         if self.operations.len() == MAX_OPERATIONS {
-            return Err(too_many());
+            return Err(too_many(MAX_OPERATIONS));
         }
         let creates = value_filter.is_some() && self.quirks.has(Quirk::CreateOnNoMatch);
         let no_match = if creates { NoMatch::Create } else { NoMatch::NoTarget };

@@ -1,6 +1,6 @@
 //! Bad requests: each gets its status and a SCIM error, and the core is not asked.
 
-use super::fake_core::{Asked, GROUP_ID, USER_ID};
+use super::fake_core::{Asked, GROUP_ID, USER_ID, neighbour, writer};
 use super::*;
 
 const USERS: &str = "/scim/v2/Users";

@@ -5,6 +5,7 @@ use identity_proto::identity::v1::{AttributePath, Filter};
 use identity_proto::schema::Attribute;
 use serde_json::{Map, Value as Json};
 
+use super::MAX_OPERATIONS;
 use super::envelope::too_many;
 use crate::scim::value::{canonical_map, found};
 use crate::scim::{Refusal, Result};
@@ -38,7 +39,7 @@ pub fn any_of(name: &str, attribute: &'static Attribute, values: Json) -> Result
     if filter.within_limits() {
         Ok(Some(filter))
     } else {
-        Err(too_many())
+        Err(too_many(MAX_OPERATIONS))
     }
 }
 

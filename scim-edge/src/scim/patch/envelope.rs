@@ -4,12 +4,12 @@ use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::patch_operation::Op;
 use serde_json::{Map, Value as Json};
 
-use super::{MAX_OPERATIONS, URN};
+use super::URN;
 use crate::scim::value::found;
 use crate::scim::{Refusal, Result};
 
-/// The operations of a body.
-pub fn operations(body: Map<String, Json>) -> Result<Vec<Json>> {
+/// The operations of a body, which may hold so many.
+pub fn operations(body: Map<String, Json>, most: usize) -> Result<Vec<Json>> {
     let (mut schemas, mut operations) = (Json::Null, Json::Null);
     for (key, value) in body {
         match key.to_ascii_lowercase().as_str() {
@@ -25,7 +25,7 @@ pub fn operations(body: Map<String, Json>) -> Result<Vec<Json>> {
         )));
     }
     match operations {
-        Json::Array(list) if list.len() > MAX_OPERATIONS => Err(too_many()),
+        Json::Array(list) if list.len() > most => Err(too_many(most)),
         Json::Array(list) if !list.is_empty() => Ok(list),
         _ => Err(Refusal::syntax(
             "Operations is required and must be a list of at least one operation.",
@@ -34,8 +34,8 @@ pub fn operations(body: Map<String, Json>) -> Result<Vec<Json>> {
 }
 
 /// More operations than a request may hold.
-pub fn too_many() -> Refusal {
-    let detail = format!("A PATCH may hold {MAX_OPERATIONS} operations: send the rest in another request.");
+pub fn too_many(most: usize) -> Refusal {
+    let detail = format!("A PATCH may hold {most} operations: send the rest in another request.");
     Refusal::new(ErrorReason::TooMany, detail)
 }
 

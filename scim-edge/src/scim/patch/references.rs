@@ -1,7 +1,10 @@
-//! Operations on a set of references, such as a group's members. Their values are lists of ids, so that neither the size of
-//! a filter nor the number of operations limits how many are added or taken out at once.
+//! Operations on a set of references, such as a group's members. Their values are lists of ids, and neighbouring operations
+//! that add or take out are one, so that neither the size of a filter nor the number of operations as expanded limits how
+//! many are added or taken out at once. What does is the body, and how many operations may be sent.
 
 use identity_proto::identity::v1::patch_operation::Op;
+use identity_proto::identity::v1::value::Kind;
+use identity_proto::identity::v1::{AttributePath, Value};
 use serde_json::Value as Json;
 
 use super::Reader;
@@ -20,7 +23,7 @@ impl Reader {
         match (op, ids.is_empty()) {
             (Op::Replace, true) => self.push(Op::Remove, path.path, None, None),
             (_, true) => Ok(()),
-            (op, false) => self.push(op, path.path, None, Some(ids.into())),
+            (op, false) => self.push_ids(op, path.path, ids),
         }
     }
 
@@ -43,7 +46,25 @@ impl Reader {
         if ids.is_empty() {
             return Ok(());
         }
-        self.push(Op::Remove, path.path, None, Some(ids.into()))
+        self.push_ids(Op::Remove, path.path, ids)
+    }
+
+    /// Some clients send an operation for each value. One after another, those that add and those that take out come to
+    /// one list; of those that replace, each undoes what came before.
+    fn push_ids(&mut self, op: Op, path: AttributePath, ids: Vec<String>) -> Result<()> {
+        let last = self.operations.last_mut().filter(|last| {
+            let is_alike = last.op() == op && last.path.as_ref() == Some(&path);
+            is_alike && op != Op::Replace
+        });
+        match last.and_then(|last| last.value.as_mut()?.kind.as_mut()) {
+            Some(Kind::List(listed)) => {
+                listed
+                    .values
+                    .extend(ids.into_iter().map(|id| Value::from(Json::from(id))));
+                Ok(())
+            }
+            _ => self.push(op, path, None, Some(ids.into())),
+        }
     }
 }
 

@@ -194,6 +194,77 @@ fn the_order_of_operations_is_kept() {
 }
 
 #[test]
+fn neighbours_that_add_or_take_out_are_one_operation() {
+    let remove = |id: &str| json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")});
+    let change = |op: &str, id: &str| json!({"op": op, "path": "members", "value": [{"value": id}]});
+    for (operations, expect) in [
+        (
+            json!([remove("a"), remove("b"), remove("a")]),
+            vec!["remove members [\"a\",\"b\",\"a\"]"],
+        ),
+        (
+            json!([
+                change("add", "a"),
+                change("add", "b"),
+                remove("c"),
+                remove("d"),
+                change("add", "c")
+            ]),
+            vec![
+                "add members [\"a\",\"b\"]",
+                "remove members [\"c\",\"d\"]",
+                "add members [\"c\"]",
+            ],
+        ),
+        (
+            json!([change("replace", "a"), change("replace", "b"), change("add", "c")]),
+            vec![
+                "replace members [\"a\"]",
+                "replace members [\"b\"]",
+                "add members [\"c\"]",
+            ],
+        ),
+        (
+            json!([remove("a"), {"op": "remove", "path": "members"}, remove("b")]),
+            vec!["remove members [\"a\"]", "remove members", "remove members [\"b\"]"],
+        ),
+        (
+            json!([remove("a"), {"op": "replace", "path": "displayName", "value": "x"}, remove("b")]),
+            vec![
+                "remove members [\"a\"]",
+                "replace displayName \"x\"",
+                "remove members [\"b\"]",
+            ],
+        ),
+        (
+            json!([change("add", "a"), {"op": "add", "value": {"members": [{"value": "b"}]}}]),
+            vec!["add members [\"a\",\"b\"]"],
+        ),
+    ] {
+        let expect = expect.into_iter().map(str::to_owned).collect();
+        assert_eq!(read_of(&GROUP, &operations, Quirks::STRICT), Ok(expect), "{operations}");
+    }
+}
+
+#[test]
+fn more_operations_may_be_sent_than_may_be_left() {
+    let remove = |number: usize| json!({"op": "remove", "path": format!("members[value eq \"{number}\"]")});
+    let add = |number: usize| json!({"op": "add", "path": "members", "value": [{"value": number.to_string()}]});
+    let read = |operations: Vec<Json>| read_of(&GROUP, &operations.into(), Quirks::STRICT);
+    let all = read((0..MAX_OF_REFERENCES).map(remove).collect());
+    assert_eq!(all.map(|operations| operations.len()), Ok(1));
+    let turns = |count: usize| (0..count).map(|number| if number % 2 == 0 { add(number) } else { remove(number) });
+    let kept = read(turns(MAX_OPERATIONS).collect());
+    assert_eq!(kept.map(|operations| operations.len()), Ok(MAX_OPERATIONS));
+    for operations in [
+        (0..=MAX_OF_REFERENCES).map(remove).collect(),
+        turns(MAX_OPERATIONS + 1).collect(),
+    ] {
+        assert_eq!(read(operations).unwrap_err().reason, ErrorReason::TooMany);
+    }
+}
+
+#[test]
 fn as_many_members_are_listed_as_a_body_holds() {
     let values: Vec<_> = (0..5_000).map(|number| json!({"value": number.to_string()})).collect();
     for op in ["add", "replace", "remove"] {
