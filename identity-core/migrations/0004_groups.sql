@@ -47,6 +47,20 @@ LANGUAGE sql STABLE AS $$
     SELECT above.group_id, above.direct FROM above
 $$;
 
+-- Takes members out one by one, each by its whole key; how many there were. As one statement over all of them it would be planned
+-- by what is known of the group, and read all of it where little is known.
+CREATE FUNCTION remove_members(of_tenant uuid, of_group uuid, ids uuid[]) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    one uuid;
+    removed bigint := 0;
+BEGIN
+    FOREACH one IN ARRAY ids LOOP
+        DELETE FROM member AS m WHERE m.tenant_id = of_tenant AND m.group_id = of_group AND m.member_id = one;
+        removed := removed + CASE WHEN FOUND THEN 1 ELSE 0 END;
+    END LOOP;
+    RETURN removed;
+END $$;
+
 DO $$
 DECLARE
     one text;

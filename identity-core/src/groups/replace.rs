@@ -88,13 +88,7 @@ const LOCK: &str = concat!(
 /// `OFFSET 0`, locks and scalar subqueries are never turned into a join, which would read the whole group, and `NOT IN` is a hash.
 const REPLACE: Mutation = Mutation::new(
     concat!(
-        "removed AS (
-            DELETE FROM member AS r WHERE r.tenant_id = $1 AND r.ctid = ANY (ARRAY(
-                SELECT (SELECT m.ctid FROM member AS m
-                        WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = gone.id)
-                FROM unnest($14::uuid[]) AS gone (id)))
-            RETURNING member_id
-        ),
+        "removed AS MATERIALIZED (SELECT remove_members($1, $2, $14::uuid[]) AS count),
         cleared AS (
             DELETE FROM member AS m WHERE $12 AND m.tenant_id = $1 AND m.group_id = $2
                 AND m.member_id NOT IN (SELECT kept.id FROM unnest($13::uuid[]) AS kept (id))
@@ -106,7 +100,7 @@ const REPLACE: Mutation = Mutation::new(
             SET display_name = $9, display_name_key = $10, external_id = $11,
                 version = version + 1, last_modified_at = greatest(clock_timestamp(), last_modified_at)
             WHERE tenant_id = $1 AND group_id = $2
-              AND $15::int + (SELECT count(*) FROM removed) + (SELECT count(*) FROM cleared)
+              AND $15::int + (SELECT removed.count FROM removed) + (SELECT count(*) FROM cleared)
                   + (SELECT count(*) FROM joined_users) + (SELECT count(*) FROM joined_groups) > 0
             RETURNING version, created_at, last_modified_at
         ),

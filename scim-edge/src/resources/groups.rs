@@ -148,7 +148,8 @@ pub async fn replace(
     render_changed(&edge, &caller, updated, &client, projection).await
 }
 
-/// PATCH /Groups/{id}
+/// PATCH /Groups/{id}. Without members the answer would not be the whole resource: then it has no body, as RFC 7644 section
+/// 3.5.2 allows.
 pub async fn patch(
     State(edge): State<Arc<Edge>>,
     Writer(caller): Writer,
@@ -170,6 +171,10 @@ pub async fn patch(
     };
     let change = async |mut core: GroupServiceClient<_>, request| core.patch_group(request).await;
     let patched = edge.core.change_group(request, &caller.hash, change).await?;
+    if matches!(projection, Projection::All) && !shows_members(&caller, &projection) {
+        let version = version(patched.meta.as_ref());
+        return with_etag(respond::empty(StatusCode::NO_CONTENT), version);
+    }
     render_changed(&edge, &caller, patched, &client, projection).await
 }
 
@@ -208,15 +213,19 @@ async fn render_changed(
     client: &Client,
     projection: Projection,
 ) -> Answer {
-    let shows_members = if caller.quirks.has(Quirk::BriefGroups) {
-        members().is_some_and(|members| projection.asks_for(members))
-    } else {
-        keeps_members(&projection)
-    };
-    if shows_members {
+    if shows_members(caller, &projection) {
         changed = read(edge, caller, changed.id, GroupView::Full).await?;
     }
     render(StatusCode::OK, edge, caller, &changed, client, projection)
+}
+
+/// Whether the answer to a change holds members.
+fn shows_members(caller: &Caller, projection: &Projection) -> bool {
+    if caller.quirks.has(Quirk::BriefGroups) {
+        members().is_some_and(|members| projection.asks_for(members))
+    } else {
+        keeps_members(projection)
+    }
 }
 
 fn render(

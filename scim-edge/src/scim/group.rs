@@ -1,5 +1,5 @@
-//! Groups: RFC 7643 section 4.2, JSON to the typed message and back. A member is its id: `type`, `$ref` and `display`
-//! follow from that, and a client's word on them is not taken.
+//! Groups: RFC 7643 section 4.2, JSON to the typed message and back. A member is its id: `type` and `$ref` follow from that,
+//! and a client's word on them is not taken. `display` is as the client gave it, or the member's own name.
 
 use identity_proto::identity::v1::member::Type;
 use identity_proto::identity::v1::{Group, Member};
@@ -7,7 +7,7 @@ use identity_proto::schema::{COMMON, GROUP, GROUP_URN, ResourceType, USER};
 use serde_json::{Map, Value as Json, json};
 
 use super::quirks::{self, Quirks};
-use super::references::{Form, ids};
+use super::references::{Form, Reference, references};
 use super::resource::{check_schemas, meta, uri};
 use super::value::canonical_map;
 use super::{Refusal, Result};
@@ -20,7 +20,7 @@ pub const MEMBERS: &str = "members";
 pub fn parse(body: Map<String, Json>, quirks: Quirks) -> Result<Group> {
     let mut body = quirks::resource(&GROUP, body, quirks);
     check_schemas(&GROUP, &body)?;
-    let members = ids(MEMBERS, take(&mut body, MEMBERS), Form::Objects)?;
+    let members = references(MEMBERS, take(&mut body, MEMBERS), Form::Objects)?;
     let mut canonical = canonical_map(GROUP.schema.attributes, "", body.clone())?;
     canonical.append(&mut canonical_map(COMMON, "", body)?);
     let mut text = |name| match canonical.remove(name) {
@@ -43,9 +43,10 @@ fn take(body: &mut Map<String, Json>, name: &str) -> Json {
     key.and_then(|key| body.shift_remove(&key)).unwrap_or_default()
 }
 
-fn member_of(id: String) -> Member {
+fn member_of(reference: Reference) -> Member {
     Member {
-        id,
+        id: reference.id,
+        display: reference.display.unwrap_or_default(),
         ..Member::default()
     }
 }

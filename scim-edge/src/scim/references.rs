@@ -1,7 +1,7 @@
-//! Values of an attribute that is a set of references, such as a group's `members`: `value` says which one each is, and
-//! what else a client sends of one follows from that. What is done to them is said by lists of ids.
+//! Values of an attribute that is a set of references, such as a group's `members`: `value` says which one each is and
+//! `display` what it is called there; `type` and `$ref` follow from the id. What is done to them is said by lists.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use identity_proto::identity::v1::comparison::Operator;
 use identity_proto::identity::v1::filter::Expression;
@@ -21,8 +21,16 @@ pub enum Form {
     ObjectsOrIds,
 }
 
-/// The ids in a list of values, each once, in order. Null is an empty list. `name` is for messages.
-pub fn ids(name: &str, values: Json, form: Form) -> Result<Vec<String>> {
+/// One value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub id: String,
+    pub display: Option<String>,
+}
+
+/// The values of a list, each id once, in order; of a name that is given twice the last one stands. Null is an empty list.
+/// `name` is for messages.
+pub fn references(name: &str, values: Json, form: Form) -> Result<Vec<Reference>> {
     let values = match values {
         Json::Null => return Ok(Vec::new()),
         Json::Array(values) => values,
@@ -31,26 +39,40 @@ pub fn ids(name: &str, values: Json, form: Form) -> Result<Vec<String>> {
             return Err(Refusal::value(format!("{name} must be a list of values, not {found}.")));
         }
     };
-    let ids = values.into_iter().map(|value| match value {
-        Json::Object(map) => id(name, map),
-        Json::String(id) if form == Form::ObjectsOrIds => Ok(id),
+    let references = values.into_iter().map(|value| match value {
+        Json::Object(map) => reference(name, map),
+        Json::String(id) if form == Form::ObjectsOrIds => Ok(Reference { id, display: None }),
         other => Err(Refusal::value(format!(
             "each value of {name} must be an object, not {}.",
             found(&other)
         ))),
     });
-    Ok(each_once(ids.collect::<Result<_>>()?))
+    Ok(each_once(references.collect::<Result<_>>()?))
 }
 
-fn id(name: &str, map: Map<String, Json>) -> Result<String> {
-    let value = map.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("value"));
-    match value.map(|(_, value)| value).unwrap_or_default() {
-        Json::String(id) => Ok(id),
-        Json::Null => Err(Refusal::value(format!(
+fn reference(name: &str, map: Map<String, Json>) -> Result<Reference> {
+    let (mut id, mut display) = (None, None);
+    for (key, value) in map {
+        match key.to_ascii_lowercase().as_str() {
+            "value" => id = text(name, "value", value)?,
+            "display" => display = text(name, "display", value)?,
+            _ => {}
+        }
+    }
+    match id {
+        Some(id) => Ok(Reference { id, display }),
+        None => Err(Refusal::value(format!(
             "each value of {name} must say which one it is: give its value, which is an id."
         ))),
+    }
+}
+
+fn text(name: &str, sub: &str, value: Json) -> Result<Option<String>> {
+    match value {
+        Json::Null => Ok(None),
+        Json::String(text) => Ok(Some(text)),
         other => Err(Refusal::value(format!(
-            "{name}.value must be a string, not {}.",
+            "{name}.{sub} must be a string, not {}.",
             found(&other)
         ))),
     }
@@ -60,7 +82,9 @@ fn id(name: &str, map: Map<String, Json>) -> Result<String> {
 pub fn selected(name: &str, filter: Filter) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     if collect(filter, &mut ids) {
-        Ok(each_once(ids))
+        let mut seen = HashSet::with_capacity(ids.len());
+        ids.retain(|id| seen.insert(id.clone()));
+        Ok(ids)
     } else {
         Err(Refusal::filter(format!(
             "values of {name} are chosen by value: write {name}[value eq \"…\"], or several of these joined by or."
@@ -87,9 +111,16 @@ fn equal_to(comparison: Comparison) -> Option<String> {
     }
 }
 
-fn each_once(ids: Vec<String>) -> Vec<String> {
-    let mut seen = HashSet::with_capacity(ids.len());
-    let mut ids = ids;
-    ids.retain(|id| seen.insert(id.clone()));
-    ids
+fn each_once(references: Vec<Reference>) -> Vec<Reference> {
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(references.len());
+    let mut kept: Vec<Reference> = Vec::with_capacity(references.len());
+    for reference in references {
+        if let Some(known) = places.get(&reference.id).and_then(|place| kept.get_mut(*place)) {
+            known.display = reference.display.or(known.display.take());
+        } else {
+            places.insert(reference.id.clone(), kept.len());
+            kept.push(reference);
+        }
+    }
+    kept
 }

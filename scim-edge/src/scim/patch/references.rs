@@ -5,11 +5,11 @@
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::value::Kind;
 use identity_proto::identity::v1::{AttributePath, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::Reader;
 use crate::scim::path::Path;
-use crate::scim::references::{Form, ids, selected};
+use crate::scim::references::{Form, Reference, references, selected};
 use crate::scim::{Refusal, Result};
 
 impl Reader {
@@ -19,11 +19,11 @@ impl Reader {
         if path.value_filter.is_some() {
             return Err(unchangeable(name));
         }
-        let ids = ids(&path.path.attribute, values, Form::Objects)?;
-        match (op, ids.is_empty()) {
+        let given = references(&path.path.attribute, values, Form::Objects)?;
+        match (op, given.is_empty()) {
             (Op::Replace, true) => self.push(Op::Remove, path.path, None, None),
             (_, true) => Ok(()),
-            (op, false) => self.push_ids(op, path.path, ids),
+            (op, false) => self.push_listed(op, path.path, given.into_iter().map(named).collect()),
         }
     }
 
@@ -31,7 +31,7 @@ impl Reader {
     /// none out.
     pub(super) fn remove_references(&mut self, name: &str, path: Path, value: Option<Json>) -> Result<()> {
         whole_values(name, &path)?;
-        let ids = match (path.value_filter, value.unwrap_or_default()) {
+        let ids: Vec<String> = match (path.value_filter, value.unwrap_or_default()) {
             (Some(filter), _) => selected(&path.path.attribute, filter)?,
             (None, Json::Null) => return self.push(Op::Remove, path.path, None, None),
             (None, values) => {
@@ -40,31 +40,38 @@ impl Reader {
                     id @ Json::String(_) => Json::Array(vec![id]),
                     other => other,
                 };
-                ids(&path.path.attribute, values, Form::ObjectsOrIds)?
+                let listed = references(&path.path.attribute, values, Form::ObjectsOrIds)?;
+                listed.into_iter().map(|one| one.id).collect()
             }
         };
         if ids.is_empty() {
             return Ok(());
         }
-        self.push_ids(Op::Remove, path.path, ids)
+        self.push_listed(Op::Remove, path.path, ids.into_iter().map(Json::from).collect())
     }
 
     /// Some clients send an operation for each value. One after another, those that add and those that take out come to
     /// one list; of those that replace, each undoes what came before.
-    fn push_ids(&mut self, op: Op, path: AttributePath, ids: Vec<String>) -> Result<()> {
+    fn push_listed(&mut self, op: Op, path: AttributePath, values: Vec<Json>) -> Result<()> {
         let last = self.operations.last_mut().filter(|last| {
             let is_alike = last.op() == op && last.path.as_ref() == Some(&path);
             is_alike && op != Op::Replace
         });
         match last.and_then(|last| last.value.as_mut()?.kind.as_mut()) {
             Some(Kind::List(listed)) => {
-                listed
-                    .values
-                    .extend(ids.into_iter().map(|id| Value::from(Json::from(id))));
+                listed.values.extend(values.into_iter().map(Value::from));
                 Ok(())
             }
-            _ => self.push(op, path, None, Some(ids.into())),
+            _ => self.push(op, path, None, Some(values.into())),
         }
+    }
+}
+
+/// An id, with the name that it is given if it is given one.
+fn named(reference: Reference) -> Json {
+    match reference.display {
+        None => reference.id.into(),
+        Some(display) => json!({ "value": reference.id, "display": display }),
     }
 }
 

@@ -35,7 +35,7 @@ fn members_are_added_and_replaced_by_their_ids() {
             json!([{"value": "a", "display": "A", "type": "Group", "$ref": null}, {"VALUE": "b"}, {"value": "a"}]);
         check(
             &json!({"op": op, "path": "MEMBERS", "value": both}),
-            &[&expect("[\"a\",\"b\"]")],
+            &[&expect("[{\"display\":\"A\",\"value\":\"a\"},\"b\"]")],
         );
         check(
             &json!({"op": op, "path": "members", "value": {"value": "a"}}),
