@@ -73,7 +73,11 @@ async fn limit(stage: &Stage, page: i64, last: i64, options: &Options) -> Result
     let (_, statements) = stage.statements_of(ask(&mut events, stage, MODEL, page)).await?;
     let variation = Variation {
         set: format!("\\set from random(1, {})\n", last - page),
-        vary: vec![Vary::Whole(MODEL.to_string(), ":from".to_owned())],
+        vary: vec![
+            Vary::Whole(MODEL.to_string(), ":from".to_owned()),
+            // The consumer's name: `pgbench` takes no empty value.
+            Vary::Whole(String::new(), "''".to_owned()),
+        ],
         after: None,
     };
     let limit = Limit::of_statements(&statements, variation);

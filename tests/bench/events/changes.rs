@@ -18,7 +18,7 @@ use crate::requests::patch_title;
 use crate::stage::Target;
 
 /// More than are ever busy at a time while the pace is kept.
-const CONNECTIONS: u32 = 64;
+const CONNECTIONS: u32 = 32;
 
 /// What is asked for, what was answered, and what of it arrived with whom.
 pub struct Changes {
@@ -39,7 +39,9 @@ struct Arrived {
     unexpected: u64,
     /// Did not have the number after the last one.
     out_of_order: u64,
-    next: Option<i64>,
+    next: i64,
+    /// Calls that had to be made again.
+    failed: u64,
     most_waiting: u64,
 }
 
@@ -51,8 +53,8 @@ pub struct Made {
 }
 
 impl Changes {
-    /// So many a second, for so long: each is a title that no user ever had.
-    pub fn new(data: &Data, rate: u32, seconds: u32) -> Self {
+    /// So many a second, for so long: each is a title that no user ever had. Their first event has the number `next`.
+    pub fn new(data: &Data, rate: u32, seconds: u32, next: i64) -> Self {
         let total = u64::from(rate) * u64::from(seconds);
         let none = vec![None; usize::try_from(total).unwrap_or_default()];
         let arrived = || {
@@ -61,7 +63,8 @@ impl Changes {
                 count: 0,
                 unexpected: 0,
                 out_of_order: 0,
-                next: None,
+                next,
+                failed: 0,
                 most_waiting: 0,
             })
         };
@@ -123,6 +126,8 @@ impl Changes {
                 other => {
                     errors += 1;
                     eprintln!("not the right answer: {other:?}");
+                    // What fails at once must not take all that is due.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         }
@@ -141,8 +146,8 @@ impl Changes {
     pub fn arrived(&self, way: Way, event: &Event) {
         let now = Instant::now();
         let mut arrived = self.arrived[way.index()].borrow_mut();
-        arrived.out_of_order += u64::from(arrived.next.is_some_and(|next| next != event.sequence));
-        arrived.next = Some(event.sequence + 1);
+        arrived.out_of_order += u64::from(arrived.next != event.sequence);
+        arrived.next = event.sequence + 1;
         match self.change(event) {
             Some(change) if arrived.at[change].is_none() => {
                 arrived.at[change] = Some(now);
@@ -150,6 +155,16 @@ impl Changes {
             }
             _ => arrived.unexpected += 1,
         }
+    }
+
+    /// The number that a consumer has not got yet.
+    pub fn next(&self, way: Way) -> i64 {
+        self.arrived[way.index()].borrow().next
+    }
+
+    /// A consumer's call failed.
+    pub fn failed(&self, way: Way) {
+        self.arrived[way.index()].borrow_mut().failed += 1;
     }
 
     /// How many answered changes have not come to each consumer.
@@ -190,7 +205,7 @@ impl Changes {
                 asked: self.rate,
                 changes: per_second(self.count.get(), made.took),
                 change_ms: [50, 99].map(|percent| made.latencies.percentile(percent)),
-                errors: made.errors,
+                errors: [made.errors, arrived.failed],
                 delay_ms: [50, 99, 100].map(|percent| delays.percentile(percent)),
                 early,
                 most_waiting: arrived.most_waiting,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use identity_proto::identity::v1::{ListEventsRequest, SubscribeRequest};
+use tonic::{Code, Status};
 
 use super::Events;
 use super::changes::Changes;
@@ -38,32 +39,40 @@ impl Way {
     }
 }
 
-/// Follows for ever.
-pub async fn follow(way: Way, events: Events, tenant: String, from: i64, changes: &Changes) -> Result<()> {
-    match way {
-        Way::Subscribe => subscribe(events, tenant, from, changes).await,
-        Way::List => list(events, tenant, from, changes).await,
+/// Follows for ever, from the first event that is not there yet. A call that fails because there is too much to do is made
+/// again, and counted.
+pub async fn follow(way: Way, mut events: Events, tenant: String, changes: &Changes) -> Result<()> {
+    loop {
+        let ended = match way {
+            Way::Subscribe => subscribe(&mut events, &tenant, changes).await,
+            Way::List => list(&mut events, &tenant, changes).await,
+        };
+        match ended {
+            Err(status) if status.code() == Code::Unavailable => changes.failed(way),
+            ended => bail!("{} ended: {ended:?}", way.name()),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn subscribe(mut events: Events, tenant: String, from: i64, changes: &Changes) -> Result<()> {
+async fn subscribe(events: &mut Events, tenant: &str, changes: &Changes) -> Result<(), Status> {
     let request = SubscribeRequest {
-        tenant_id: tenant,
-        from_sequence: from,
+        tenant_id: tenant.to_owned(),
+        from_sequence: changes.next(Way::Subscribe),
         ..Default::default()
     };
     let mut stream = events.subscribe(request).await?.into_inner();
     while let Some(event) = stream.message().await? {
         changes.arrived(Way::Subscribe, &event);
     }
-    bail!("the stream is over")
+    Ok(())
 }
 
-async fn list(mut events: Events, tenant: String, mut from: i64, changes: &Changes) -> Result<()> {
+async fn list(events: &mut Events, tenant: &str, changes: &Changes) -> Result<(), Status> {
     loop {
         let request = ListEventsRequest {
-            tenant_id: tenant.clone(),
-            from_sequence: from,
+            tenant_id: tenant.to_owned(),
+            from_sequence: changes.next(Way::List),
             page_size: PAGE,
             ..Default::default()
         };
@@ -71,7 +80,6 @@ async fn list(mut events: Events, tenant: String, mut from: i64, changes: &Chang
         for event in &page.events {
             changes.arrived(Way::List, event);
         }
-        from = page.next_sequence;
         if page.events.is_empty() {
             tokio::time::sleep(PAUSE).await;
         }

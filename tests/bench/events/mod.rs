@@ -46,18 +46,9 @@ async fn follow(stage: &mut Stage, data: &Data, rate: u32, options: &Options) ->
     let (target, processes) = (stage.target(), stage.processes());
     let last = last_sequence(&mut client(stage), stage).await?;
     let seconds = options.seconds_of_events();
-    let changes = Changes::new(data, rate, seconds);
+    let changes = Changes::new(data, rate, seconds, last + 1);
     eprintln!("{rate} changes a second for {seconds} s");
-    let consumers = [
-        consumers::follow(
-            Way::Subscribe,
-            client(stage),
-            stage.tenant.id.clone(),
-            last + 1,
-            &changes,
-        ),
-        consumers::follow(Way::List, client(stage), stage.tenant.id.clone(), last + 1, &changes),
-    ];
+    let consumers = Way::BOTH.map(|way| consumers::follow(way, client(stage), stage.tenant.id.clone(), &changes));
     let before = processes.ticks();
     let making = async {
         let made = changes.make(&target, data).await;
@@ -71,8 +62,8 @@ async fn follow(stage: &mut Stage, data: &Data, rate: u32, options: &Options) ->
     let [subscribe, list] = consumers;
     let (mut made, used, waiting) = tokio::select! {
         biased;
-        failed = subscribe => anyhow::bail!("Subscribe ended: {failed:?}"),
-        failed = list => anyhow::bail!("ListEvents failed: {failed:?}"),
+        ended = subscribe => return ended.map(|()| Vec::new()),
+        ended = list => return ended.map(|()| Vec::new()),
         done = making => done,
     };
     let rows = changes.followed(&mut made, waiting, used);

@@ -22,7 +22,8 @@ pub struct Followed {
     pub changes: f64,
     /// Half of the changes were answered within the first, 99 % within the second.
     pub change_ms: [f64; 2],
-    pub errors: u64,
+    /// Changes that failed, and calls of the consumer.
+    pub errors: [u64; 2],
     /// From a change's answer to its event: half, 99 %, all.
     pub delay_ms: [f64; 3],
     /// Events that came before the answer: their delay is 0.
@@ -68,7 +69,7 @@ impl Followed {
         json!({
             "operation": "events that come", "way": self.way, "changes_asked_per_second": self.asked,
             "changes_per_second": self.changes, "change_p50_ms": self.change_ms[0], "change_p99_ms": self.change_ms[1],
-            "errors": self.errors, "delay_p50_ms": self.delay_ms[0], "delay_p99_ms": self.delay_ms[1],
+            "errors": self.errors[0], "calls_again": self.errors[1], "delay_p50_ms": self.delay_ms[0], "delay_p99_ms": self.delay_ms[1],
             "delay_max_ms": self.delay_ms[2], "before_the_answer": self.early, "most_waiting": self.most_waiting,
             "waiting_at_the_end": self.waiting, "missing": self.faults[0], "twice": self.faults[1],
             "out_of_order": self.faults[2], "busy": cpu, "busy_elsewhere": self.elsewhere,
@@ -82,7 +83,7 @@ impl Followed {
         let counts = [self.early, self.most_waiting, self.waiting]
             .into_iter()
             .chain(self.faults)
-            .chain([self.errors]);
+            .chain(self.errors);
         cells.extend(counts.map(|count| count.to_string()));
         cells
     }
@@ -122,6 +123,7 @@ pub fn tables(backlog: &[Backlog], followed: &[Followed], markdown: bool) -> Str
         "twice",
         "out of order",
         "errors",
+        "calls again",
     ]);
     let busy: Vec<&str> = ["changes/s"]
         .into_iter()

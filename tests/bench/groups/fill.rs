@@ -77,8 +77,8 @@ fn of_model(tenant: &str, model: u64, model_id: &str, groups: &str) -> String {
 
         SET LOCAL session_replication_role = replica;
         INSERT INTO member (tenant_id, group_id, member_id, is_group)
-        SELECT '{tenant}', one.group_id, ('{ID}' || {FIRST} + number)::uuid, false
-        FROM one, generate_series(0, one.size - 1) AS number;
+        SELECT '{tenant}', one.group_id, ('{ID}' || {FIRST} + place)::uuid, false
+        FROM one, generate_series(0, one.size - 1) AS place;
         COMMIT;"
     )
 }

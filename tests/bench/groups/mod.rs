@@ -63,7 +63,7 @@ pub async fn measure(stage: &mut Stage, data: &mut Data, options: &Options) -> R
     }
 
     let read = one_of_each.iter().filter(|(_, size)| READ.contains(size));
-    let readings = whole::measure(stage, read, options).await?;
+    let readings = whole::measure(stage, &data.changing, read, options).await?;
     Ok((rows, readings))
 }
 
@@ -103,7 +103,7 @@ pub fn model(changing: &Changing) -> (Request, Variation) {
         .map(|group| format!("'{}'", id(*group)))
         .collect();
     let after = format!(
-        "DELETE FROM member USING tenant WHERE tenant_id = tenant.id AND group_id IN ({}) AND member_id >= '{}'",
+        "DELETE FROM member USING tenant WHERE member.tenant_id = tenant.tenant_id AND group_id IN ({}) AND member_id >= '{}'",
         changed.join(", "),
         id(first)
     );

@@ -7,6 +7,7 @@ use e2e::measure::figures::Latencies;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
+use crate::data::Changing;
 use crate::http::Connection;
 use crate::limits::{Limit, Variation};
 use crate::load;
@@ -38,18 +39,19 @@ struct Times {
     bytes: usize,
 }
 
-/// Reads each of the groups, which are given by number and size, without and with its members.
+/// Reads each of the groups, which are given by number and size, without and with its members. Some of those who come and go
+/// are left in them.
 pub async fn measure<'a>(
     stage: &mut Stage,
+    changing: &Changing,
     groups: impl Iterator<Item = &'a (u64, u32)>,
     options: &Options,
 ) -> Result<Vec<Reading>> {
     let mut readings = Vec::new();
     for &(number, members) in groups {
         for with_members in [false, true] {
-            let request = get_group(number, usize::try_from(members)?, with_members);
-            let once = load::once(&stage.target(), &request).await;
-            ensure!(once.is_ok(), "{once:?}");
+            let count = usize::try_from(members)? + changing.members_of(number);
+            let request = get_group(number, count, with_members);
             let (_, statements) = stage.statements_of(load::once(&stage.target(), &request)).await?;
             let limit = Limit::of_statements(&statements, Variation::default());
             if options.scripts {
