@@ -34,7 +34,9 @@ pub async fn measure(stage: &Stage, options: &Options) -> Result<Vec<Backlog>> {
         }
     }
     if options.json {
-        rows.iter().for_each(|row| println!("{}", row.json()));
+        for row in &rows {
+            println!("{}", row.json());
+        }
     }
     Ok(rows)
 }

@@ -68,7 +68,9 @@ async fn follow(stage: &mut Stage, data: &Data, rate: u32, options: &Options) ->
     };
     let rows = changes.followed(&mut made, waiting, used);
     if options.json {
-        rows.iter().for_each(|row| println!("{}", row.json()));
+        for row in &rows {
+            println!("{}", row.json());
+        }
     }
     Ok(rows)
 }
