@@ -2,6 +2,7 @@
 //! number, so any answer can be checked and any statement can be made for any user.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Users that are there before the first round are numbered from here.
@@ -16,6 +17,8 @@ pub const TITLE: u64 = 400_000_000_000;
 pub const NOBODY: u64 = 500_000_000_000;
 /// How many numbers each of these kinds has.
 pub const EACH: u64 = 100_000_000_000;
+/// Groups.
+pub const GROUP: u64 = 600_000_000_000;
 /// Users by which statements and forms are learnt.
 const MODEL: u64 = 900_000_000_000;
 
@@ -31,6 +34,21 @@ pub struct Data {
     active: RefCell<Vec<bool>>,
     created: Cell<u64>,
     titles: Cell<u64>,
+    models: Cell<u64>,
+    pub changing: Changing,
+}
+
+/// The groups whose members change now, and who comes and goes.
+#[derive(Default)]
+pub struct Changing {
+    /// Their numbers: connections take them in turn.
+    pub groups: Vec<u64>,
+    /// The first user who is in no group at the beginning.
+    pub first: u64,
+    /// Who of those is in which group.
+    members: RefCell<HashSet<(u64, u64)>>,
+    /// How many changes were asked for.
+    pub count: Cell<u64>,
     models: Cell<u64>,
 }
 
@@ -51,6 +69,7 @@ impl Data {
             created: Cell::new(CREATED),
             titles: Cell::new(TITLE),
             models: Cell::new(MODEL),
+            changing: Changing::default(),
         }
     }
 
@@ -72,6 +91,11 @@ impl Data {
         self.titles.replace(self.titles.get() + 1)
     }
 
+    /// The first of so many numbers of titles that nobody has.
+    pub fn titles(&self, count: u64) -> u64 {
+        self.titles.replace(self.titles.get() + count)
+    }
+
     /// The number of a model.
     pub fn model(&self) -> u64 {
         self.models.replace(self.models.get() + 1)
@@ -83,6 +107,37 @@ impl Data {
         let mut active = self.active.borrow_mut();
         active[index] = !active[index];
         active[index]
+    }
+}
+
+impl Changing {
+    /// How many users each connection has to come and go.
+    pub const EACH: u64 = 4;
+    /// How many users are in no group at the beginning: enough for 256 connections, and for models.
+    pub const USERS: u64 = 256 * Self::EACH + Self::MODELS;
+    const MODELS: u64 = 256;
+
+    /// The number of a user by whom statements are learnt: one who never came before.
+    pub fn model(&self) -> u64 {
+        let model = self.models.replace(self.models.get() + 1);
+        assert!(model < Self::MODELS, "there are models for all measurements");
+        self.first + Self::USERS - Self::MODELS + model
+    }
+
+    /// Turns whether this user is in the group, and says what it is to be.
+    pub fn turn(&self, group: u64, user: u64) -> bool {
+        self.count.set(self.count.get() + 1);
+        let mut members = self.members.borrow_mut();
+        let comes = !members.remove(&(group, user));
+        if comes {
+            members.insert((group, user));
+        }
+        comes
+    }
+
+    /// How many of those who come and go are in this group.
+    pub fn members_of(&self, group: u64) -> usize {
+        self.members.borrow().iter().filter(|member| member.0 == group).count()
     }
 }
 

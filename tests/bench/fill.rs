@@ -38,18 +38,20 @@ pub async fn grow(stage: &mut Stage, data: &mut Data, users: u64) -> Result<()> 
         .sql
         .run(DATABASE, &of_model(&tenant, model, &model_id, from, to))?;
     stage.sql.run(DATABASE, &all_active(&tenant))?;
-    let made = form(stage, to, &id(to))?;
-    let wanted = form(stage, other, &other_id)?;
-    ensure!(
-        made == wanted,
-        "users made in SQL differ from those that the system makes:\n{made}\n{wanted}"
-    );
+    USERS.check(stage, (to, &id(to)), (other, &other_id))?;
+    number_events(stage)?;
     // Statistics, and no work left over from the filling.
     stage.sql.run(DATABASE, "VACUUM (ANALYZE)")?;
     stage.sql.run(DATABASE, "CHECKPOINT")?;
     stage.copy_and_start()?;
     data.grow(users);
     data.sessions = sessions(stage).await?;
+    Ok(())
+}
+
+/// Numbers the events of what was made, as the core would while it is measured.
+pub fn number_events(stage: &Stage) -> Result<()> {
+    while stage.sql.run(DATABASE, "SELECT number_events(100000)")?.trim() != "0" {}
     Ok(())
 }
 
@@ -124,16 +126,43 @@ fn all_active(tenant: &str) -> String {
     )
 }
 
-/// All rows of a user, with what differs from user to user taken out.
-fn form(stage: &Stage, number: u64, id: &str) -> Result<String> {
+/// Which rows tell of a resource.
+pub struct Form {
+    pub resources: &'static str,
+    pub tables: &'static [&'static str],
+    pub id: &'static str,
+}
+
+const USERS: Form = Form {
+    resources: "users",
+    tables: &["users", "user_value", "user_access", "outbox"],
+    id: "user_id",
+};
+
+impl Form {
+    /// Refuses what was made in SQL if it differs from what the system made: number and id of each.
+    pub fn check(&self, stage: &Stage, made: (u64, &str), wanted: (u64, &str)) -> Result<()> {
+        let (made, wanted) = (form(stage, self, made)?, form(stage, self, wanted)?);
+        ensure!(
+            made == wanted,
+            "{} made in SQL differ from those that the system makes:\n{made}\n{wanted}",
+            self.resources
+        );
+        Ok(())
+    }
+}
+
+/// All rows of a resource, with what differs from one to the next taken out.
+fn form(stage: &Stage, form: &Form, (number, id): (u64, &str)) -> Result<String> {
     let tenant = &stage.tenant.id;
-    let of = |table: &str| {
+    let of = |table: &&str| {
         format!(
             "'{table}', (SELECT jsonb_agg(to_jsonb(row) ORDER BY to_jsonb(row)) FROM {table} AS row
-                         WHERE tenant_id = '{tenant}' AND user_id = '{id}')"
+                         WHERE tenant_id = '{tenant}' AND {} = '{id}')",
+            form.id
         )
     };
-    let tables = ["users", "user_value", "user_access", "outbox"].map(of).join(", ");
+    let tables = form.tables.iter().map(of).collect::<Vec<_>>().join(", ");
     let text = stage
         .sql
         .run(DATABASE, &format!("SELECT jsonb_build_object({tables})"))?;

@@ -2,7 +2,7 @@
 //! the edge does, on the processors that the edge needs.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,20 +14,25 @@ const MAX_HEADERS: usize = 32;
 pub struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
+    /// What came in chunks, together, and where the next chunk begins.
+    chunks: (Vec<u8>, usize),
 }
 
 /// An answer with its body.
 pub struct Answer<'a> {
     pub status: u16,
     pub body: &'a str,
+    /// When its head was there.
+    pub first: Instant,
 }
 
-/// Where an answer's body begins, how long it is, and the status.
+/// Where an answer's body begins, how long it is unless it comes in chunks, and the status.
 #[derive(Clone, Copy)]
 struct Head {
     status: u16,
     body: usize,
-    length: usize,
+    length: Option<usize>,
+    first: Instant,
 }
 
 impl Connection {
@@ -37,6 +42,7 @@ impl Connection {
         Ok(Connection {
             stream,
             received: Vec::with_capacity(1 << 17),
+            chunks: (Vec::new(), 0),
         })
     }
 
@@ -44,10 +50,14 @@ impl Connection {
     pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
         let asked = tokio::time::timeout(LIMIT, self.exchange(request)).await;
         let head = asked.map_err(io::Error::from)??;
-        let body = &self.received[head.body..head.body + head.length];
+        let body = match head.length {
+            Some(length) => &self.received[head.body..head.body + length],
+            None => &self.chunks.0,
+        };
         Ok(Answer {
             status: head.status,
             body: std::str::from_utf8(body).map_err(io::Error::other)?,
+            first: head.first,
         })
     }
 
@@ -61,10 +71,39 @@ impl Connection {
             }
             if head.is_none() {
                 head = read_head(&self.received)?;
+                self.chunks.0.clear();
+                self.chunks.1 = head.map_or(0, |head| head.body);
             }
-            match head {
-                Some(head) if self.received.len() >= head.body + head.length => return Ok(head),
-                _ => {}
+            if let Some(head) = head {
+                let is_whole = match head.length {
+                    Some(length) => self.received.len() >= head.body + length,
+                    None => self.take_chunks()?,
+                };
+                if is_whole {
+                    return Ok(head);
+                }
+            }
+        }
+    }
+
+    /// Takes the chunks that are there; whether the last one is.
+    fn take_chunks(&mut self) -> io::Result<bool> {
+        let (body, next) = &mut self.chunks;
+        loop {
+            let size = httparse::parse_chunk_size(&self.received[*next..]);
+            let size = size.map_err(|_| io::Error::other("a chunk without a size"))?;
+            let httparse::Status::Complete((head, size)) = size else {
+                return Ok(false);
+            };
+            let begin = *next + head;
+            let end = begin + usize::try_from(size).map_err(io::Error::other)?;
+            if self.received.len() < end + 2 {
+                return Ok(false);
+            }
+            body.extend_from_slice(&self.received[begin..end]);
+            *next = end + 2;
+            if size == 0 {
+                return Ok(true);
             }
         }
     }
@@ -76,15 +115,21 @@ fn read_head(bytes: &[u8]) -> io::Result<Option<Head>> {
     let httparse::Status::Complete(body) = response.parse(bytes).map_err(io::Error::other)? else {
         return Ok(None);
     };
-    let length = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
+    let value = |name: &str| {
+        let header = response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
+        header.and_then(|header| std::str::from_utf8(header.value).ok())
+    };
+    let length = value("content-length").and_then(|length| length.parse().ok());
+    if length.is_none() && value("transfer-encoding") != Some("chunked") {
+        return Err(io::Error::other("an answer without a length"));
+    }
     Ok(Some(Head {
         status: response.code.unwrap_or_default(),
         body,
-        // The edge frames its answers in no other way.
-        length: length.ok_or_else(|| io::Error::other("an answer without a length"))?,
+        length,
+        first: Instant::now(),
     }))
 }

@@ -4,11 +4,14 @@
 
 mod cpu;
 mod data;
+mod events;
 mod fill;
+mod groups;
 mod http;
 mod limits;
 mod load;
 mod machine;
+mod memory;
 mod operations;
 mod options;
 mod psql;
@@ -16,6 +19,7 @@ mod report;
 mod requests;
 mod stage;
 mod statements;
+mod table;
 
 use std::time::Duration;
 
@@ -44,19 +48,41 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let mut stage = Stage::set(PLACE).await?;
     let mut data = Data::new();
-    let mut rows = Vec::new();
-    for users in options.sizes() {
-        eprintln!("{users} users: filling");
-        fill::grow(&mut stage, &mut data, u64::from(users)).await?;
-        for operation in options.operations() {
-            rows.extend(measure(&mut stage, &data, operation, users, &options).await?);
+    let rows = of_users(&mut stage, &mut data, &options).await?;
+    let (changes, readings) = groups::measure(&mut stage, &mut data, &options).await?;
+    let (backlog, followed) = events::measure(&mut stage, &mut data, &options).await?;
+    if options.json {
+        return Ok(());
+    }
+    println!("{}\n", machine::described(&options)?);
+    for rows in [&rows, &changes] {
+        if !rows.is_empty() {
+            println!("{}", report::tables(rows, options.markdown));
         }
     }
-    if !options.json {
-        println!("{}\n", machine::described(&options)?);
-        println!("{}", report::tables(&rows, options.markdown));
+    if !readings.is_empty() {
+        println!("{}", groups::table(&readings, options.markdown));
+    }
+    if !followed.is_empty() {
+        println!("{}", events::tables(&backlog, &followed, options.markdown));
     }
     Ok(())
+}
+
+/// The operations on users, unless something else is asked for.
+async fn of_users(stage: &mut Stage, data: &mut Data, options: &Options) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    if !options.of_users() {
+        return Ok(rows);
+    }
+    for users in options.sizes() {
+        eprintln!("{users} users: filling");
+        fill::grow(stage, data, u64::from(users)).await?;
+        for operation in options.operations() {
+            rows.extend(measure(stage, data, operation, users, &options.connections(), options).await?);
+        }
+    }
+    Ok(rows)
 }
 
 /// One operation, with each number of connections.
@@ -64,7 +90,8 @@ async fn measure(
     stage: &mut Stage,
     data: &Data,
     operation: Operation,
-    users: u32,
+    size: u32,
+    connections: &[u32],
     options: &Options,
 ) -> Result<Vec<Row>> {
     let limit = Limit::of(operation, stage, data).await?;
@@ -73,9 +100,13 @@ async fn measure(
     }
     statements::forget(stage)?;
     let mut rows = Vec::new();
-    for connections in options.connections() {
-        eprintln!("{users} users: {} at {connections} connections", operation.name());
-        let row = rounds(stage, data, &limit, Row::new(operation, connections, users), options).await?;
+    for &connections in connections {
+        eprintln!(
+            "{size} {}: {} at {connections} connections",
+            operation.size(),
+            operation.name()
+        );
+        let row = rounds(stage, data, &limit, Row::new(operation, connections, size), options).await?;
         if options.json {
             println!("{}", row.json());
         }

@@ -5,6 +5,7 @@ use e2e::fence_model::rng::Rng;
 use e2e::measure::script::Vary;
 
 use crate::data::{Data, EACH, FIRST, ID, LIMIT, NOBODY, TITLE};
+use crate::groups;
 use crate::limits::Variation;
 use crate::requests::{PAGE, Request, create, filter, get, page, patch, put};
 
@@ -18,7 +19,19 @@ pub enum Operation {
     PatchActive,
     Put,
     Create,
+    /// Those of groups have a part of their own.
+    #[value(skip)]
+    Member,
+    #[value(skip)]
+    MemberOfSeveral,
+    #[value(skip)]
+    MemberUnforeseen,
 }
+
+/// What rounds of PATCH in the copy are followed by.
+const ALL_ACTIVE: &str = "UPDATE users
+    SET attributes = jsonb_set(attributes, '{active}', 'true'), keys = jsonb_set(keys, '{active}', 'true')
+    WHERE active IS FALSE";
 
 /// Whose turn it is, and what for.
 pub struct Turn<'a> {
@@ -53,6 +66,17 @@ impl Operation {
             Operation::Put => "PUT",
             Operation::Page => "page of 100",
             Operation::ValidateSession => "ValidateSession",
+            Operation::Member => "member, one group",
+            Operation::MemberOfSeveral => "member, 16 groups",
+            Operation::MemberUnforeseen => "member, old statistics",
+        }
+    }
+
+    /// What there may be many of.
+    pub fn size(self) -> &'static str {
+        match self {
+            Operation::Member | Operation::MemberOfSeveral | Operation::MemberUnforeseen => "members",
+            _ => "users",
         }
     }
 
@@ -73,6 +97,9 @@ impl Operation {
             }
             Operation::Put => put(FIRST + rng.below(half), data.title()),
             Operation::Page => page(rng.below(data.users - PAGE + 1)),
+            Operation::Member | Operation::MemberOfSeveral | Operation::MemberUnforeseen => {
+                groups::request(&data.changing, turn.connection, turn.count)
+            }
         }
     }
 
@@ -125,12 +152,16 @@ impl Operation {
                 ];
                 (put(number, title), set, vary)
             }
+            Operation::Member | Operation::MemberOfSeveral | Operation::MemberUnforeseen => {
+                return groups::model(&data.changing);
+            }
             Operation::Page => {
                 let set = format!("\\set skip random(0, {})\n", data.users - PAGE);
                 (page(613), set, vec![Vary::Whole("613".to_owned(), ":skip".to_owned())])
             }
         };
-        (request, Variation { set, vary })
+        let after = (self == Operation::PatchActive).then(|| ALL_ACTIVE.to_owned());
+        (request, Variation { set, vary, after })
     }
 
     /// The statements that a created user's id is part of vary in it too.

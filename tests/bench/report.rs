@@ -7,12 +7,14 @@ use crate::cpu::{PROCESSES, Used};
 use crate::limits::Rates;
 use crate::load::Round;
 use crate::operations::Operation;
+use crate::table::{table, thousands};
 
-/// An operation with a number of connections and of users, over all rounds.
+/// An operation with a number of connections, and of users or members, over all rounds.
 pub struct Row {
     pub operation: Operation,
     pub connections: u32,
-    users: u32,
+    /// Users of the tenant, or members of the group.
+    size: u32,
     rounds: Vec<Measured>,
     answers: f64,
     errors: u64,
@@ -29,11 +31,11 @@ struct Measured {
 }
 
 impl Row {
-    pub fn new(operation: Operation, connections: u32, users: u32) -> Self {
+    pub fn new(operation: Operation, connections: u32, size: u32) -> Self {
         Row {
             operation,
             connections,
-            users,
+            size,
             rounds: Vec::new(),
             answers: 0.0,
             errors: 0,
@@ -56,6 +58,11 @@ impl Row {
         self.wrong += round.wrong;
         self.used = self.used.plus(used);
         self.took += took;
+    }
+
+    /// Whether every answer came and was right.
+    pub fn is_right(&self) -> bool {
+        (self.errors, self.wrong) == (0, 0)
     }
 
     fn median(&self, of: impl Fn(&Measured) -> f64) -> f64 {
@@ -104,7 +111,7 @@ impl Row {
             .map(|(name, millis)| (name.to_lowercase(), json!(millis)))
             .collect();
         json!({
-            "operation": self.operation.name(), "connections": self.connections, "users": self.users,
+            "operation": self.operation.name(), "connections": self.connections, (self.operation.size()): self.size,
             "rounds": self.rounds.len(), "requests_per_second": self.rate(),
             "p50_ms": self.percentile(0), "p95_ms": self.percentile(1), "p99_ms": self.percentile(2),
             "errors": self.errors, "wrong_answers": self.wrong, "cpu_ms_per_request": cpu,
@@ -141,15 +148,16 @@ impl Row {
     fn label(&self) -> Vec<String> {
         vec![
             self.operation.name().to_owned(),
-            thousands(self.users),
+            thousands(self.size),
             self.connections.to_string(),
         ]
     }
 }
 
-/// Both tables.
+/// Both tables, of operations whose size is of one kind.
 pub fn tables(rows: &[Row], markdown: bool) -> String {
-    let label = ["operation", "users", "connections"];
+    let size = rows.first().map_or("users", |row| row.operation.size());
+    let label = ["operation", size, "connections"];
     let rates = [
         "requests/s",
         "p50 ms",
@@ -170,42 +178,4 @@ pub fn tables(rows: &[Row], markdown: bool) -> String {
         table(head(&processors), rows.iter().map(Row::processors), markdown),
     ]
     .join("\n")
-}
-
-fn table(head: Vec<String>, rows: impl Iterator<Item = Vec<String>>, markdown: bool) -> String {
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let (open, between, close) = if markdown { ("| ", " | ", " |") } else { ("", "  ", "") };
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        text += &[open, &cells.join(between), close, "\n"].concat();
-        if number == 0 && markdown {
-            let rule = |column: usize| if column == 0 { "---" } else { "---:" };
-            let rules: Vec<&str> = (0..widths.len()).map(rule).collect();
-            text += &["|", &rules.join("|"), "|\n"].concat();
-        }
-    }
-    text
-}
-
-fn thousands(number: u32) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -15,6 +15,8 @@ pub struct Expected {
     pub contains: Vec<String>,
     /// So many users are in the body.
     pub users: Option<usize>,
+    /// So many members are in the body.
+    pub members: Option<usize>,
 }
 
 /// A request without what all requests have.
@@ -36,6 +38,7 @@ impl Request {
                 status,
                 contains,
                 users: None,
+                members: None,
             },
         }
     }
@@ -64,6 +67,9 @@ impl Expected {
             && self
                 .users
                 .is_none_or(|users| body.matches("\"userName\"").count() == users)
+            && self
+                .members
+                .is_none_or(|members| body.matches("\"$ref\"").count() == members)
     }
 }
 
@@ -94,9 +100,7 @@ pub fn patch(number: u64, active: bool) -> Request {
         format!("\"active\":{active}"),
     ];
     let mut request = Request::new("PATCH", format!("/Users/{}", data::id(number)), 200, says);
-    request.body = format!(
-        r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{{"op":"replace","path":"active","value":{active}}}]}}"#
-    );
+    request.body = patch_body(&format!(r#"{{"op":"replace","path":"active","value":{active}}}"#));
     request
 }
 
@@ -131,4 +135,69 @@ pub fn create(number: u64) -> Request {
     let mut request = Request::new("POST", "/Users".to_owned(), 201, says);
     write_document(number, number, &mut request.body);
     request
+}
+
+/// Gives the user another title.
+pub fn patch_title(number: u64, title: u64) -> Request {
+    let says = vec![
+        format!("\"id\":\"{}\"", data::id(number)),
+        format!("\"title\":\"Engineer {title}\""),
+    ];
+    let mut request = Request::new("PATCH", format!("/Users/{}", data::id(number)), 200, says);
+    request.body = patch_body(&format!(
+        r#"{{"op":"replace","path":"title","value":"Engineer {title}"}}"#
+    ));
+    request
+}
+
+/// Creates a group with these members.
+pub fn create_group(number: u64, members: &[u64]) -> Request {
+    let says = vec![format!("\"displayName\":\"{}\"", group_name(number))];
+    let mut request = Request::new("POST", "/Groups".to_owned(), 201, says);
+    let members: Vec<String> = members
+        .iter()
+        .map(|member| format!(r#"{{"value":"{}"}}"#, data::id(*member)))
+        .collect();
+    request.expected.members = Some(members.len());
+    request.body = format!(
+        r#"{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"{}","members":[{}]}}"#,
+        group_name(number),
+        members.join(",")
+    );
+    request
+}
+
+/// Adds the user to the group, or takes it out.
+pub fn patch_member(group: u64, user: u64, comes: bool) -> Request {
+    let says = vec![format!("\"id\":\"{}\"", data::id(group))];
+    let mut request = Request::new("PATCH", format!("/Groups/{}", data::id(group)), 200, says);
+    let id = data::id(user);
+    request.body = patch_body(&if comes {
+        format!(r#"{{"op":"add","path":"members","value":[{{"value":"{id}"}}]}}"#)
+    } else {
+        format!(r#"{{"op":"remove","path":"members[value eq \"{id}\"]"}}"#)
+    });
+    request
+}
+
+/// A whole group of so many members, or what is left of it without them.
+pub fn get_group(number: u64, members: usize, with_members: bool) -> Request {
+    let query = if with_members {
+        ""
+    } else {
+        "?excludedAttributes=members"
+    };
+    let says = vec![format!("\"displayName\":\"{}\"", group_name(number))];
+    let path = format!("/Groups/{}{query}", data::id(number));
+    let mut request = Request::new("GET", path, 200, says);
+    request.expected.members = Some(if with_members { members } else { 0 });
+    request
+}
+
+fn group_name(number: u64) -> String {
+    format!("Team {number}")
+}
+
+fn patch_body(operation: &str) -> String {
+    format!(r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{operation}]}}"#)
 }

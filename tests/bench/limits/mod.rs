@@ -20,10 +20,13 @@ use crate::operations::Operation;
 use crate::stage::{LIMITS, Stage};
 
 /// How the statements of one request differ from those of another.
+#[derive(Default)]
 pub struct Variation {
     /// Lines of a script that set variables.
     pub set: String,
     pub vary: Vec<Vary>,
+    /// SQL that makes the copy fit for the next round.
+    pub after: Option<String>,
 }
 
 /// What limits an operation.
@@ -51,6 +54,13 @@ pub struct Rates {
     pub as_sent: Option<f64>,
 }
 
+impl Rates {
+    /// What all that is sent comes to.
+    pub fn whole(self) -> f64 {
+        self.as_sent.unwrap_or(self.alone)
+    }
+}
+
 impl Limit {
     /// Learns it from one request.
     pub async fn of(operation: Operation, stage: &Stage, data: &Data) -> Result<Self> {
@@ -68,22 +78,18 @@ impl Limit {
         if operation == Operation::Create {
             Operation::with_created_id(&id_in(&body)?, &mut variation);
         }
-        Ok(Self::of_statements(operation, &statements, &variation))
+        Ok(Self::of_statements(&statements, variation))
     }
 
-    fn of_statements(operation: Operation, statements: &[Statement], variation: &Variation) -> Self {
+    /// Of statements that were seen.
+    pub fn of_statements(statements: &[Statement], variation: Variation) -> Self {
         let of = |extent| script(&variation.set, statements, &variation.vary, extent);
         let (alone, as_sent) = (of(Extent::Alone), of(Extent::AsSent));
-        let after = (operation == Operation::PatchActive).then(|| {
-            "UPDATE users SET attributes = jsonb_set(attributes, '{active}', 'true'), keys = jsonb_set(keys, '{active}', 'true')
-             WHERE active IS FALSE"
-                .to_owned()
-        });
         Limit::Postgres {
             as_sent: (as_sent != alone).then_some(as_sent),
             alone,
             round: Cell::default(),
-            after,
+            after: variation.after,
         }
     }
 

@@ -71,8 +71,9 @@ fn with_values(number: usize, statement: &Statement, vary: &[Vary], variables: &
         };
         let expression = expression(&format!("p{number}_{}", index + 1), value, vary, variables);
         let typed = format!("{expression}{}", cast(value));
-        // Where the statement says the type itself, it is not said twice.
+        // Where the statement says the type itself, it is not said twice; where nothing says it, any type will do.
         text = text
+            .replace(&format!("{parameter} IS "), &format!("{expression}::text IS "))
             .replace(&format!("{parameter}::"), &format!("{expression}::"))
             .replace(&parameter, &typed);
     }
@@ -194,6 +195,16 @@ mod tests {
             &[],
             "SELECT :p0_1::uuid, :p0_2::boolean, NULL, :p0_4::text[], :p0_5::jsonb;\n",
             &[("p0_5", "{\"a\": 1}"), ("p0_4", "{}"), ("p0_2", "t"), ("p0_1", ID)],
+        );
+    }
+
+    #[test]
+    fn a_test_for_null_says_no_type() {
+        check(
+            statement("SELECT $1 WHERE $1 IS NOT NULL", &[Some("7")]),
+            &[],
+            "SELECT :p0_1 WHERE :p0_1::text IS NOT NULL;\n",
+            &[("p0_1", "7")],
         );
     }
 
