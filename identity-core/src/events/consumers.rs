@@ -3,7 +3,7 @@
 
 use identity_proto::identity::v1::{ErrorReason, EventConsumer};
 
-use super::Events;
+use super::{Events, invalid};
 use crate::error::{Error, database};
 use crate::store::TenantStore;
 use crate::time::to_proto;
@@ -64,7 +64,7 @@ impl Events {
         row.consumer().ok_or_else(|| {
             if sequence > last {
                 let message = format!("there is no event {sequence}: the last one is {last}");
-                return invalid(&message).with("last_sequence", last.to_string());
+                return invalid(message).with("last_sequence", last.to_string());
             }
             let message = format!(
                 "the tenant has {MAX_CONSUMERS} consumers, and no more are kept; delete those that are not used any more"
@@ -122,10 +122,6 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(invalid("the name of a consumer is 1 to 63 of a-z, 0-9 and hyphen"))
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorReason::InvalidValue, message)
 }
 
 #[cfg(test)]

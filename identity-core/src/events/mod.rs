@@ -14,8 +14,10 @@ mod tests;
 mod told;
 mod trim;
 
+use identity_proto::identity::v1::ErrorReason;
 use runtime::{Health, Shutdown};
 
+use crate::Error;
 use crate::access::Wake;
 use crate::store::{Store, SystemStore};
 
@@ -61,4 +63,8 @@ impl Events {
             shutdown: shutdown.clone(),
         }
     }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorReason::InvalidValue, message)
 }

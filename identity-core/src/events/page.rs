@@ -7,16 +7,15 @@ use futures_util::{Stream, TryStreamExt};
 use identity_proto::identity::v1::{ErrorReason, Event};
 use prost::Message;
 
-use super::Events;
 use super::consumers::check_name;
 use super::told::{self, Row};
+use super::{Events, invalid};
 use crate::error::{Error, database};
+use crate::list::{MAX_BYTES, page_size};
 use crate::store::TenantStore;
 
-const DEFAULT_SIZE: usize = 100;
-const MAX_SIZE: usize = 1_000;
-/// An answer is cut before it outgrows what gRPC clients take by default, which is 4 MiB.
-const MAX_BYTES: usize = 3 << 20;
+const DEFAULT_SIZE: i32 = 100;
+const MAX_SIZE: i32 = 1_000;
 
 const READ: &str = "WITH stream AS MATERIALIZED (
         SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
@@ -82,12 +81,11 @@ impl Events {
     /// A page of a tenant's events.
     #[tracing::instrument(skip_all, fields(tenant.id = %store.tenant()))]
     pub async fn list(&self, store: &TenantStore, start: &Start, size: i32) -> Result<Page, Error> {
-        let events = match usize::try_from(size) {
-            Err(_) | Ok(0) => DEFAULT_SIZE,
-            Ok(size) => size.min(MAX_SIZE),
+        let limit = Limit {
+            events: usize::try_from(page_size(size, DEFAULT_SIZE, MAX_SIZE)).unwrap_or_default(),
+            bytes: MAX_BYTES,
         };
-        let bytes = MAX_BYTES;
-        read(store, start, Limit { events, bytes }).await
+        read(store, start, limit).await
     }
 }
 
@@ -167,13 +165,9 @@ fn check_kept(line: &Line) -> Result<(), Error> {
              earlier time: read the users and groups anew, then go on from {}",
             last + 1
         );
-        return Err(invalid(&message).with("last_sequence", last.to_string()));
+        return Err(invalid(message).with("last_sequence", last.to_string()));
     }
     Ok(())
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorReason::InvalidValue, message)
 }
 
 impl Line {
