@@ -1,5 +1,5 @@
 //! Reads events in the order of their numbers. One statement, so that what is kept and what is read are of one snapshot: no
-//! event that was removed meanwhile can be skipped unnoticed.
+//! event that was removed meanwhile can be skipped unnoticed. It cuts the page too: whatever it finds is sent whole.
 
 use std::pin::pin;
 
@@ -17,7 +17,7 @@ use crate::store::TenantStore;
 const DEFAULT_SIZE: i32 = 100;
 const MAX_SIZE: i32 = 1_000;
 
-const READ: &str = "WITH stream AS MATERIALIZED (
+pub(super) const READ: &str = "WITH stream AS MATERIALIZED (
         SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
                CASE WHEN $2 > 0 THEN $2 ELSE coalesce(c.acknowledged_sequence, s.trimmed_sequence, 0) + 1 END
                    AS from_sequence
@@ -29,11 +29,16 @@ const READ: &str = "WITH stream AS MATERIALIZED (
     SELECT stream.last_sequence, stream.trimmed_sequence, stream.from_sequence,
            e.sequence, e.kind, e.body, e.created_at, e.request_id, e.access_epoch
     FROM stream LEFT JOIN LATERAL (
-        SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch
-        FROM event_sequence AS e JOIN outbox AS o ON o.tenant_id = e.tenant_id AND o.outbox_id = e.outbox_id
-        WHERE e.tenant_id = $1 AND e.sequence >= stream.from_sequence
-          AND stream.from_sequence > stream.trimmed_sequence
-        ORDER BY e.sequence LIMIT $4
+        SELECT sized.* FROM (
+            SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch,
+                   sum(octet_length(o.body)) OVER (ORDER BY e.sequence ROWS UNBOUNDED PRECEDING) AS bytes
+            FROM (
+                SELECT e.sequence, e.outbox_id FROM event_sequence AS e
+                WHERE e.tenant_id = $1 AND e.sequence >= stream.from_sequence
+                  AND stream.from_sequence > stream.trimmed_sequence
+                ORDER BY e.sequence LIMIT $4
+            ) AS e JOIN outbox AS o ON o.tenant_id = $1 AND o.outbox_id = e.outbox_id
+        ) AS sized WHERE sized.bytes <= $5 OR sized.bytes = octet_length(sized.body)
     ) AS e ON true
     ORDER BY e.sequence";
 
@@ -105,13 +110,14 @@ pub(super) async fn read(store: &TenantStore, start: &Start, limit: Limit) -> Re
         .bind(start.from)
         .bind(&start.consumer)
         .bind(i64::try_from(limit.events).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit.bytes).unwrap_or(i64::MAX))
         .fetch(&mut *connection);
     let page = cut(lines.map_err(database), limit).await?;
     page.ok_or_else(|| Error::not_found("tenant"))
 }
 
-/// The first lines as a page; `None` if there is not even one. Read one by one and no further than to the limit, so that no more
-/// than one page is ever held.
+/// The first lines as a page; `None` if there is not even one. Their bodies are within the limit, what is told beside them may lead
+/// beyond it.
 async fn cut(lines: impl Stream<Item = Result<Line, Error>>, limit: Limit) -> Result<Option<Page>, Error> {
     let mut lines = pin!(lines);
     let Some(mut line) = lines.try_next().await? else {
