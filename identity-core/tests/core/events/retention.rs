@@ -20,6 +20,12 @@ async fn mark_applied(database: &PgPool) {
     sqlx::query(statement).execute(database).await.unwrap();
 }
 
+/// Rows of `outbox` that hold what an event told.
+async fn bodies(database: &PgPool) -> i64 {
+    let statement = "SELECT count(*) FROM outbox WHERE body <> ''";
+    sqlx::query_scalar(statement).fetch_one(database).await.unwrap()
+}
+
 /// The session service acknowledges what it pruned for the user's access as it is.
 async fn prune(core: &Core, provider: &Provider, user: &str) {
     let prune = AcknowledgePruneRequest {
@@ -110,6 +116,7 @@ async fn a_change_of_access_stays_until_it_is_applied_and_the_last_one_until_the
         ((1, 1), (true, 3)),
         "the last one is still told of"
     );
+    assert_eq!(bodies(&core.database).await, 0, "without what it told");
 
     provider.delete(&ann.id).await.unwrap();
     prune(&core, &provider, &ann.id).await;
@@ -122,6 +129,7 @@ async fn a_change_of_access_stays_until_it_is_applied_and_the_last_one_until_the
     age(&core.database, 5..=5, 91).await;
     assert_eq!(trim(&core.database).await, 1);
     assert_eq!((left().await, show().await), ((1, 1), (true, 3)), "now the deletion is");
+    assert_eq!(bodies(&core.database).await, 0);
 }
 
 #[tokio::test]
@@ -139,4 +147,29 @@ async fn a_core_removes_old_events_by_itself() {
         }
     };
     timeout(SOON, removed).await.expect("it looks when it starts");
+}
+
+#[tokio::test]
+async fn of_a_deleted_tenants_users_nothing_stays_that_tells_of_them() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let (ann, ben) = (
+        provider.create(named("ann")).await.unwrap(),
+        provider.create(named("ben")).await.unwrap(),
+    );
+    provider.patch(&ann.id, vec![replace("active", false)]).await.unwrap();
+    provider.delete(&ben.id).await.unwrap();
+    let delete = DeleteTenantRequest { tenant: "acme".into() };
+    core.tenants().delete_tenant(delete).await.unwrap();
+    all(&core, provider.tenant, 5).await;
+    mark_applied(&core.database).await;
+    age(&core.database, 1..=5, 29).await;
+    assert_eq!((trim(&core.database).await, bodies(&core.database).await), (0, 5));
+    age(&core.database, 1..=5, 2).await;
+    assert_eq!(trim(&core.database).await, 5);
+    assert_eq!(
+        (count(&core.database, "outbox").await, bodies(&core.database).await),
+        (2, 0),
+        "the last changes of access of two users"
+    );
 }
