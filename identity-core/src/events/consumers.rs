@@ -12,32 +12,36 @@ use crate::time::to_proto;
 const MAX_CONSUMERS: i64 = 100;
 const MAX_NAME: usize = 63;
 
+/// Who begins with 0 begins with the oldest that is kept. Who came to a number misses what was removed after it.
 const ACKNOWLEDGE: &str = "WITH stream AS (
-        SELECT coalesce(s.last_sequence, 0) AS last_sequence,
+        SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
                (SELECT count(*) FROM event_consumer AS c WHERE c.tenant_id = $1 AND c.name <> $2) AS others
         FROM tenant_access AS t LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id WHERE t.tenant_id = $1
     ), noted AS (
         INSERT INTO event_consumer AS c (tenant_id, name, acknowledged_sequence, acknowledged_at)
-        SELECT $1, $2, $3, clock_timestamp() FROM stream WHERE $3 <= stream.last_sequence AND stream.others < $4
+        SELECT $1, $2, CASE WHEN $3 = 0 THEN stream.trimmed_sequence ELSE $3 END, clock_timestamp()
+        FROM stream WHERE $3 <= stream.last_sequence AND stream.others < $4
         ON CONFLICT (tenant_id, name) DO UPDATE
-            SET acknowledged_sequence = greatest(c.acknowledged_sequence, excluded.acknowledged_sequence),
+            SET acknowledged_sequence = greatest(c.acknowledged_sequence, $3),
                 acknowledged_at = excluded.acknowledged_at
         RETURNING c.name, c.acknowledged_sequence, c.acknowledged_at
     )
-    SELECT stream.last_sequence, noted.name, noted.acknowledged_sequence, noted.acknowledged_at
+    SELECT stream.last_sequence, stream.trimmed_sequence, noted.name, noted.acknowledged_sequence, noted.acknowledged_at
     FROM stream LEFT JOIN noted ON true";
 
 const LIST: &str =
-    "SELECT coalesce(s.last_sequence, 0) AS last_sequence, c.name, c.acknowledged_sequence, c.acknowledged_at
+    "SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
+           c.name, c.acknowledged_sequence, c.acknowledged_at
     FROM tenant_access AS t
     LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id
     LEFT JOIN event_consumer AS c ON c.tenant_id = t.tenant_id
     WHERE t.tenant_id = $1 ORDER BY c.name";
 
-/// The last number of the tenant, and a consumer if there is one.
+/// The numbers of the tenant, and a consumer if there is one.
 #[derive(sqlx::FromRow)]
 struct Row {
     last_sequence: i64,
+    trimmed_sequence: i64,
     name: Option<String>,
     acknowledged_sequence: Option<i64>,
     acknowledged_at: Option<jiff_sqlx::Timestamp>,
@@ -110,7 +114,7 @@ impl Row {
             name: self.name?,
             acknowledged_sequence: acknowledged,
             acknowledge_time: self.acknowledged_at.map(to_proto),
-            waiting: self.last_sequence - acknowledged,
+            waiting: self.last_sequence - acknowledged.max(self.trimmed_sequence),
         })
     }
 }

@@ -68,6 +68,18 @@ async fn old_events_go_once_they_are_acknowledged_and_the_oldest_in_any_case() {
         subscribe(&core, tenant, 0, "portal").await.map(|_| ()),
         ErrorReason::EventsGone,
     );
+    let behind = &consumers(&core, tenant).await.unwrap()[0];
+    assert_eq!((behind.acknowledged_sequence, behind.waiting), (1, 4), "two to six, and the second is gone");
+    acknowledge(&core, tenant, "portal", 0).await.unwrap();
+    refused(
+        subscribe(&core, tenant, 0, "portal").await.map(|_| ()),
+        ErrorReason::EventsGone,
+    );
+    let new = acknowledge(&core, tenant, "mails", 0).await.unwrap();
+    assert_eq!((new.acknowledged_sequence, new.waiting), (2, 4));
+    let mut stream = subscribe(&core, tenant, 0, "mails").await.unwrap();
+    assert_eq!(stream.message().await.unwrap().unwrap().sequence, 3);
+
     let kept = list(&core, from(tenant, 0)).await.unwrap();
     assert_eq!((kept.events.len(), kept.events[0].sequence), (4, 3));
     assert_eq!(list(&core, from(other.tenant, 0)).await.unwrap().next_sequence, 2);
