@@ -14,8 +14,11 @@ mod tests;
 mod told;
 mod trim;
 
+use std::sync::Arc;
+
 use identity_proto::identity::v1::ErrorReason;
 use runtime::{Health, Shutdown};
+use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::access::Wake;
@@ -33,6 +36,8 @@ pub struct Events {
     system: SystemStore,
     subscribers: Subscribers,
     shutdown: Shutdown,
+    /// To write of consumers.
+    turns: Arc<Semaphore>,
 }
 
 impl Events {
@@ -61,6 +66,7 @@ impl Events {
             system: store.system(),
             subscribers,
             shutdown: shutdown.clone(),
+            turns: Arc::new(Semaphore::new(consumers::WRITES)),
         }
     }
 }

@@ -54,3 +54,57 @@ async fn what_a_consumer_acknowledged_never_goes_back() {
     let other = core.provider("other").await.tenant;
     assert!(consumers(&core, other).await.unwrap().is_empty());
 }
+
+/// Tokens are looked up on the same connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_acknowledge_all_at_once_keep_no_token_from_being_looked_up() {
+    let core = Core::start().await;
+    let tenant = core.provider("acme").await.tenant;
+    let secret = core.token("acme").await.secret;
+    let mut stuck = core.database.begin().await.unwrap();
+    sqlx::query("LOCK TABLE event_consumer IN EXCLUSIVE MODE")
+        .execute(&mut *stuck)
+        .await
+        .unwrap();
+    let acknowledging: Vec<_> = (0..20)
+        .map(|number| {
+            let mut events = core.events(PLATFORM);
+            let request = AcknowledgeEventsRequest {
+                tenant_id: tenant.to_string(),
+                consumer: format!("c{number}"),
+                sequence: 0,
+            };
+            tokio::spawn(async move {
+                events
+                    .acknowledge_events(request)
+                    .await
+                    .map(tonic::Response::into_inner)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let look_up = core
+        .credentials(As::scim(&secret))
+        .authenticate(AuthenticateRequest {})
+        .await;
+    look_up.expect("it has a connection");
+    timeout(Duration::from_secs(3), async {
+        while acknowledging.iter().filter(|one| one.is_finished()).count() < 18 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("they do not wait for long");
+    stuck.rollback().await.unwrap();
+    let mut noted = 0;
+    for one in acknowledging {
+        match one.await.unwrap() {
+            Ok(_) => noted += 1,
+            refusal => assert_eq!(
+                refused(refusal, ErrorReason::Unavailable).code(),
+                tonic::Code::Unavailable
+            ),
+        }
+    }
+    assert_eq!(noted, 2);
+}

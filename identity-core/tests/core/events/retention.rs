@@ -69,7 +69,11 @@ async fn old_events_go_once_they_are_acknowledged_and_the_oldest_in_any_case() {
         ErrorReason::EventsGone,
     );
     let behind = &consumers(&core, tenant).await.unwrap()[0];
-    assert_eq!((behind.acknowledged_sequence, behind.waiting), (1, 4), "two to six, and the second is gone");
+    assert_eq!(
+        (behind.acknowledged_sequence, behind.waiting),
+        (1, 4),
+        "two to six, and the second is gone"
+    );
     acknowledge(&core, tenant, "portal", 0).await.unwrap();
     refused(
         subscribe(&core, tenant, 0, "portal").await.map(|_| ()),
