@@ -152,6 +152,7 @@ async fn rows(pool: &PgPool, from: i64, bytes: i64) -> usize {
         .bind("")
         .bind(1_000_i64)
         .bind(bytes)
+        .bind(None::<Uuid>)
         .fetch_all(pool)
         .await
         .unwrap();

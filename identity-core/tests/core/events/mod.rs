@@ -86,6 +86,7 @@ async fn subscribe(core: &Core, tenant: Uuid, from_sequence: i64, consumer: &str
         tenant_id: tenant.to_string(),
         from_sequence,
         consumer: consumer.to_owned(),
+        ..Default::default()
     };
     let answer = core.events(PLATFORM).subscribe(request).await;
     answer.map(tonic::Response::into_inner)

@@ -271,3 +271,66 @@ async fn a_page_is_cut_where_it_would_grow_too_large() {
         events.iter().find(|event| event.is_err())
     );
 }
+
+fn after(tenant: Uuid, from_sequence: i64, event_id: &str) -> ListEventsRequest {
+    ListEventsRequest {
+        after_event_id: event_id.to_owned(),
+        ..from(tenant, from_sequence)
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_another_event_has_now_is_refused() {
+    let core = Core::start().await;
+    let mut provider = core.provider("acme").await;
+    let tenant = provider.tenant;
+    for name in ["a", "b", "c"] {
+        provider.create(named(name)).await.unwrap();
+    }
+    let lost: Vec<String> = all(&core, tenant, 3)
+        .await
+        .into_iter()
+        .map(|one| one.event_id)
+        .collect();
+    let page = list(&core, after(tenant, 3, &lost[1])).await.unwrap();
+    assert_eq!(page.events[0].sequence, 3);
+    assert_eq!(list(&core, after(tenant, 4, &lost[2])).await.unwrap().next_sequence, 4);
+    for (wrong, id) in [(0, lost[1].as_str()), (1, &lost[1]), (3, "b")] {
+        refused(list(&core, after(tenant, wrong, id)).await, ErrorReason::InvalidValue);
+    }
+    for (another, id) in [(3, &lost[0]), (5, &lost[2])] {
+        let gone = refused(list(&core, after(tenant, another, id)).await, ErrorReason::EventsGone);
+        assert_eq!(metadata(&gone, "last_sequence").as_deref(), Some("3"));
+        assert!(gone.message().contains("restored"), "{gone:?}");
+    }
+
+    // A standby takes over that lacks the last two, and others happen there.
+    let mut open = subscribe(&core, tenant, 3, "").await.unwrap();
+    assert_eq!(open.message().await.unwrap().unwrap().event_id, lost[2]);
+    let mut standby = core.database.begin().await.unwrap();
+    for lose in [
+        "DELETE FROM outbox AS o USING event_sequence AS e WHERE e.outbox_id = o.outbox_id AND e.sequence > 1",
+        "DELETE FROM event_sequence WHERE sequence > 1",
+        "UPDATE event_stream SET last_sequence = 1",
+    ] {
+        sqlx::query(lose).execute(&mut *standby).await.unwrap();
+    }
+    standby.commit().await.unwrap();
+    for name in ["d", "e", "f"] {
+        provider.create(named(name)).await.unwrap();
+    }
+    let now = all(&core, tenant, 4).await;
+    let ended = timeout(SOON, open.message()).await.expect("it ends");
+    refused(ended, ErrorReason::EventsGone);
+    refused(list(&core, after(tenant, 4, &lost[2])).await, ErrorReason::EventsGone);
+    let request = SubscribeRequest {
+        tenant_id: tenant.to_string(),
+        from_sequence: 4,
+        after_event_id: lost[2].clone(),
+        ..Default::default()
+    };
+    let subscribed = core.events(PLATFORM).subscribe(request).await.map(|_| ());
+    refused(subscribed, ErrorReason::EventsGone);
+    let first = list(&core, after(tenant, 2, &lost[0])).await.unwrap();
+    assert_eq!(first.events, now[1..], "up to the first nothing was lost");
+}
