@@ -6,8 +6,8 @@ $$;
 
 -- Removes about `most` events at most, the tenants in turn, each from its oldest on and without gaps: those older than `keep` that
 -- all named consumers acknowledged, those older than `longest` in any case. With a change of access goes what the session
--- service acknowledged for it. The row of a user's last change of access stays, though nobody reads it as an event any more: it
--- says when the register moved. It goes with the next one. How many events it removed; to be called outside of a transaction.
+-- service acknowledged for it. The row of a user's last change of access stays, without its body, as nobody reads it as an event
+-- any more: it says when the register moved. It goes with the next one. How many events it removed; to be called outside of a transaction.
 -- A tenant whose oldest event stays costs one look at that event.
 CREATE FUNCTION trim_events(keep interval, longest interval, most bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
@@ -55,6 +55,8 @@ BEGIN
             SELECT o.ctid FROM gone AS g JOIN outbox AS o
                 ON o.tenant_id = g.tenant_id AND o.user_id = g.user_id AND o.access_epoch < g.access_epoch
         ))
+    ), emptied AS (
+        UPDATE outbox SET body = '' WHERE ctid = ANY (ARRAY (SELECT g.outbox_place FROM gone AS g WHERE g.is_last))
     ), prunes AS (
         DELETE FROM access_prune AS p USING gone AS g
         WHERE p.tenant_id = g.tenant_id AND p.user_id = coalesce(g.user_id, '00000000-0000-0000-0000-000000000000')

@@ -13,6 +13,7 @@ use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 
 use crate::settings::Place;
+use crate::table::Noted;
 
 type Connection = InterceptedService<Channel, WithKey>;
 
@@ -52,12 +53,13 @@ impl Source {
         self.tenant
     }
 
-    /// The events from this number on, and whatever comes then.
-    pub async fn subscribe(&mut self, from_sequence: i64) -> Result<Streaming<Event>, Status> {
+    /// The events after this one, and whatever comes then. Refused if another has its number now, as after a fail-over.
+    pub async fn subscribe(&mut self, noted: &Noted) -> Result<Streaming<Event>, Status> {
         let request = SubscribeRequest {
             tenant_id: self.tenant.to_string(),
-            from_sequence,
+            from_sequence: noted.sequence + 1,
             consumer: self.consumer.clone(),
+            after_event_id: noted.event_id.clone().unwrap_or_default(),
         };
         Ok(self.events.subscribe(request).await?.into_inner())
     }

@@ -21,7 +21,8 @@ const SCHEMA: &str = "
     );
     CREATE TABLE IF NOT EXISTS user_table.progress (
         tenant_id uuid PRIMARY KEY,
-        sequence  bigint NOT NULL -- this event and all before it are in the table
+        sequence  bigint NOT NULL, -- this event and all before it are in the table
+        event_id  text -- its id; null after a copy
     )";
 
 const UPSERT: &str = "INSERT INTO user_table.users (tenant_id, user_id, user_name, display_name, email, active)
@@ -29,6 +30,13 @@ const UPSERT: &str = "INSERT INTO user_table.users (tenant_id, user_id, user_nam
     ON CONFLICT (tenant_id, user_id) DO UPDATE
     SET user_name = excluded.user_name, display_name = excluded.display_name, email = excluded.email,
         active = excluded.active";
+
+/// The last event that is in the table.
+pub struct Noted {
+    pub sequence: i64,
+    /// `None` after a copy, which knows the number alone.
+    pub event_id: Option<String>,
+}
 
 /// The rows of one tenant.
 pub struct Table {
@@ -56,24 +64,27 @@ impl Table {
         Ok(Table { pool, tenant })
     }
 
-    /// The number of the last event that is in the table; `None` if nothing was copied yet.
-    pub async fn noted(&self) -> anyhow::Result<Option<i64>> {
-        let noted = sqlx::query_scalar("SELECT sequence FROM user_table.progress WHERE tenant_id = $1")
-            .bind(self.tenant)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(noted)
+    /// The last event that is in the table; `None` if nothing was copied yet.
+    pub async fn noted(&self) -> anyhow::Result<Option<Noted>> {
+        let noted: Option<(i64, Option<String>)> =
+            sqlx::query_as("SELECT sequence, event_id FROM user_table.progress WHERE tenant_id = $1")
+                .bind(self.tenant)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(noted.map(|(sequence, event_id)| Noted { sequence, event_id }))
     }
 
-    /// Applies an event and notes its number, or neither. Says what it did.
+    /// Applies an event and notes its number and id, or neither. Says what it did.
     pub async fn apply(&self, event: Event) -> anyhow::Result<String> {
         let mut transaction = self.pool.begin().await?;
-        let noted =
-            sqlx::query("UPDATE user_table.progress SET sequence = $2 WHERE tenant_id = $1 AND sequence = $2 - 1")
-                .bind(self.tenant)
-                .bind(event.sequence)
-                .execute(&mut *transaction)
-                .await?;
+        let next = "UPDATE user_table.progress SET sequence = $2, event_id = $3
+            WHERE tenant_id = $1 AND sequence = $2 - 1";
+        let noted = sqlx::query(next)
+            .bind(self.tenant)
+            .bind(event.sequence)
+            .bind(&event.event_id)
+            .execute(&mut *transaction)
+            .await?;
         ensure!(
             noted.rows_affected() == 1,
             "event {} does not come next: does another process write this table?",
@@ -107,7 +118,7 @@ impl Copying {
     pub async fn finish(mut self, sequence: i64) -> anyhow::Result<()> {
         sqlx::query(
             "INSERT INTO user_table.progress (tenant_id, sequence) VALUES ($1, $2)
-             ON CONFLICT (tenant_id) DO UPDATE SET sequence = excluded.sequence",
+             ON CONFLICT (tenant_id) DO UPDATE SET sequence = excluded.sequence, event_id = NULL",
         )
         .bind(self.tenant)
         .bind(sequence)

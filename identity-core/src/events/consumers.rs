@@ -1,9 +1,12 @@
 //! Consumers: how far the platform's services came, each under a name of its own. Events are kept for them for longer than for
 //! nobody.
 
-use identity_proto::identity::v1::{ErrorReason, EventConsumer};
+use std::time::Duration;
 
-use super::Events;
+use identity_proto::identity::v1::{ErrorReason, EventConsumer};
+use tokio::sync::SemaphorePermit;
+
+use super::{Events, invalid};
 use crate::error::{Error, database};
 use crate::store::TenantStore;
 use crate::time::to_proto;
@@ -11,33 +14,42 @@ use crate::time::to_proto;
 /// How many a tenant may have, about: two that come at once may both be the last.
 const MAX_CONSUMERS: i64 = 100;
 const MAX_NAME: usize = 63;
+/// How many write at once. Their connections are those that bearer tokens are looked up with: services that acknowledge all at
+/// once must not take them.
+pub(super) const WRITES: usize = 2;
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Who begins with 0 begins with the oldest that is kept. Who came to a number misses what was removed after it.
 const ACKNOWLEDGE: &str = "WITH stream AS (
-        SELECT coalesce(s.last_sequence, 0) AS last_sequence,
+        SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
                (SELECT count(*) FROM event_consumer AS c WHERE c.tenant_id = $1 AND c.name <> $2) AS others
         FROM tenant_access AS t LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id WHERE t.tenant_id = $1
     ), noted AS (
         INSERT INTO event_consumer AS c (tenant_id, name, acknowledged_sequence, acknowledged_at)
-        SELECT $1, $2, $3, clock_timestamp() FROM stream WHERE $3 <= stream.last_sequence AND stream.others < $4
+        SELECT $1, $2, CASE WHEN $3 = 0 THEN stream.trimmed_sequence ELSE $3 END, clock_timestamp()
+        FROM stream WHERE $3 <= stream.last_sequence AND stream.others < $4
         ON CONFLICT (tenant_id, name) DO UPDATE
-            SET acknowledged_sequence = greatest(c.acknowledged_sequence, excluded.acknowledged_sequence),
+            SET acknowledged_sequence = greatest(c.acknowledged_sequence, $3),
                 acknowledged_at = excluded.acknowledged_at
         RETURNING c.name, c.acknowledged_sequence, c.acknowledged_at
     )
-    SELECT stream.last_sequence, noted.name, noted.acknowledged_sequence, noted.acknowledged_at
+    SELECT stream.last_sequence, stream.trimmed_sequence, noted.name, noted.acknowledged_sequence, noted.acknowledged_at
     FROM stream LEFT JOIN noted ON true";
 
 const LIST: &str =
-    "SELECT coalesce(s.last_sequence, 0) AS last_sequence, c.name, c.acknowledged_sequence, c.acknowledged_at
+    "SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
+           c.name, c.acknowledged_sequence, c.acknowledged_at
     FROM tenant_access AS t
     LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id
     LEFT JOIN event_consumer AS c ON c.tenant_id = t.tenant_id
     WHERE t.tenant_id = $1 ORDER BY c.name";
 
-/// The last number of the tenant, and a consumer if there is one.
+/// The numbers of the tenant, and a consumer if there is one.
 #[derive(sqlx::FromRow)]
 struct Row {
     last_sequence: i64,
+    trimmed_sequence: i64,
     name: Option<String>,
     acknowledged_sequence: Option<i64>,
     acknowledged_at: Option<jiff_sqlx::Timestamp>,
@@ -51,6 +63,7 @@ impl Events {
         if sequence < 0 {
             return Err(invalid("sequence is the number of an event, or 0 for none yet"));
         }
+        let _turn = self.turn().await?;
         let row: Option<Row> = sqlx::query_as(ACKNOWLEDGE)
             .bind(store.tenant())
             .bind(name)
@@ -64,7 +77,7 @@ impl Events {
         row.consumer().ok_or_else(|| {
             if sequence > last {
                 let message = format!("there is no event {sequence}: the last one is {last}");
-                return invalid(&message).with("last_sequence", last.to_string());
+                return invalid(message).with("last_sequence", last.to_string());
             }
             let message = format!(
                 "the tenant has {MAX_CONSUMERS} consumers, and no more are kept; delete those that are not used any more"
@@ -90,6 +103,7 @@ impl Events {
     /// Forgets a consumer.
     #[tracing::instrument(skip_all, fields(tenant.id = %store.tenant()))]
     pub async fn forget(&self, store: &TenantStore, name: &str) -> Result<(), Error> {
+        let _turn = self.turn().await?;
         let gone = sqlx::query("DELETE FROM event_consumer WHERE tenant_id = $1 AND name = $2")
             .bind(store.tenant())
             .bind(name)
@@ -101,6 +115,16 @@ impl Events {
         }
         Ok(())
     }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        let Ok(turn) = turn else {
+            let message =
+                "too many services acknowledge events at once; try again in a moment, and acknowledge less often";
+            return Err(Error::new(ErrorReason::Unavailable, message));
+        };
+        turn.map_err(Error::internal)
+    }
 }
 
 impl Row {
@@ -110,7 +134,7 @@ impl Row {
             name: self.name?,
             acknowledged_sequence: acknowledged,
             acknowledge_time: self.acknowledged_at.map(to_proto),
-            waiting: self.last_sequence - acknowledged,
+            waiting: self.last_sequence - acknowledged.max(self.trimmed_sequence),
         })
     }
 }
@@ -122,10 +146,6 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(invalid("the name of a consumer is 1 to 63 of a-z, 0-9 and hyphen"))
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorReason::InvalidValue, message)
 }
 
 #[cfg(test)]

@@ -14,8 +14,13 @@ mod tests;
 mod told;
 mod trim;
 
-use runtime::{Health, Shutdown};
+use std::sync::Arc;
 
+use identity_proto::identity::v1::ErrorReason;
+use runtime::{Health, Shutdown};
+use tokio::sync::Semaphore;
+
+use crate::Error;
 use crate::access::Wake;
 use crate::store::{Store, SystemStore};
 
@@ -31,6 +36,8 @@ pub struct Events {
     system: SystemStore,
     subscribers: Subscribers,
     shutdown: Shutdown,
+    /// To write of consumers.
+    turns: Arc<Semaphore>,
 }
 
 impl Events {
@@ -59,6 +66,11 @@ impl Events {
             system: store.system(),
             subscribers,
             shutdown: shutdown.clone(),
+            turns: Arc::new(Semaphore::new(consumers::WRITES)),
         }
     }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorReason::InvalidValue, message)
 }

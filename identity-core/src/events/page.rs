@@ -1,40 +1,50 @@
 //! Reads events in the order of their numbers. One statement, so that what is kept and what is read are of one snapshot: no
-//! event that was removed meanwhile can be skipped unnoticed.
+//! event that was removed meanwhile can be skipped unnoticed. It cuts the page too: whatever it finds is sent whole.
 
 use std::pin::pin;
 
 use futures_util::{Stream, TryStreamExt};
 use identity_proto::identity::v1::{ErrorReason, Event};
 use prost::Message;
+use uuid::Uuid;
 
-use super::Events;
 use super::consumers::check_name;
 use super::told::{self, Row};
+use super::{Events, invalid};
 use crate::error::{Error, database};
+use crate::list::{MAX_BYTES, page_size};
 use crate::store::TenantStore;
 
-const DEFAULT_SIZE: usize = 100;
-const MAX_SIZE: usize = 1_000;
-/// An answer is cut before it outgrows what gRPC clients take by default, which is 4 MiB.
-const MAX_BYTES: usize = 3 << 20;
+const DEFAULT_SIZE: i32 = 100;
+const MAX_SIZE: i32 = 1_000;
 
-const READ: &str = "WITH stream AS MATERIALIZED (
+pub(super) const READ: &str = "WITH stream AS MATERIALIZED (
         SELECT coalesce(s.last_sequence, 0) AS last_sequence, coalesce(s.trimmed_sequence, 0) AS trimmed_sequence,
                CASE WHEN $2 > 0 THEN $2 ELSE coalesce(c.acknowledged_sequence, s.trimmed_sequence, 0) + 1 END
-                   AS from_sequence
+                   AS from_sequence,
+               coalesce((
+                   SELECT o.event_id <> $6::uuid FROM event_sequence AS e
+                   JOIN outbox AS o ON o.tenant_id = e.tenant_id AND o.outbox_id = e.outbox_id
+                   WHERE $6::uuid IS NOT NULL AND e.tenant_id = $1 AND e.sequence = $2 - 1
+               ), false) AS follows_another
         FROM tenant_access AS t
         LEFT JOIN event_stream AS s ON s.tenant_id = t.tenant_id
         LEFT JOIN event_consumer AS c ON c.tenant_id = t.tenant_id AND c.name = $3
         WHERE t.tenant_id = $1
     )
-    SELECT stream.last_sequence, stream.trimmed_sequence, stream.from_sequence,
+    SELECT stream.last_sequence, stream.trimmed_sequence, stream.from_sequence, stream.follows_another,
            e.sequence, e.kind, e.body, e.created_at, e.request_id, e.access_epoch
     FROM stream LEFT JOIN LATERAL (
-        SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch
-        FROM event_sequence AS e JOIN outbox AS o ON o.tenant_id = e.tenant_id AND o.outbox_id = e.outbox_id
-        WHERE e.tenant_id = $1 AND e.sequence >= stream.from_sequence
-          AND stream.from_sequence > stream.trimmed_sequence
-        ORDER BY e.sequence LIMIT $4
+        SELECT sized.* FROM (
+            SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch,
+                   sum(octet_length(o.body)) OVER (ORDER BY e.sequence ROWS UNBOUNDED PRECEDING) AS bytes
+            FROM (
+                SELECT e.sequence, e.outbox_id FROM event_sequence AS e
+                WHERE e.tenant_id = $1 AND e.sequence >= stream.from_sequence
+                  AND stream.from_sequence > stream.trimmed_sequence
+                ORDER BY e.sequence LIMIT $4
+            ) AS e JOIN outbox AS o ON o.tenant_id = $1 AND o.outbox_id = e.outbox_id
+        ) AS sized WHERE sized.bytes <= $5 OR sized.bytes = octet_length(sized.body)
     ) AS e ON true
     ORDER BY e.sequence";
 
@@ -43,6 +53,8 @@ const READ: &str = "WITH stream AS MATERIALIZED (
 pub struct Start {
     /// The first number wanted. 0: after what the consumer acknowledged, or the oldest that is kept.
     pub from: i64,
+    /// The id of the event before that, as the caller has it.
+    pub after: Option<Uuid>,
     /// Empty: nobody in particular.
     pub consumer: String,
 }
@@ -70,6 +82,7 @@ struct Line {
     last_sequence: i64,
     trimmed_sequence: i64,
     from_sequence: i64,
+    follows_another: bool,
     sequence: Option<i64>,
     kind: Option<String>,
     body: Option<Vec<u8>>,
@@ -82,12 +95,11 @@ impl Events {
     /// A page of a tenant's events.
     #[tracing::instrument(skip_all, fields(tenant.id = %store.tenant()))]
     pub async fn list(&self, store: &TenantStore, start: &Start, size: i32) -> Result<Page, Error> {
-        let events = match usize::try_from(size) {
-            Err(_) | Ok(0) => DEFAULT_SIZE,
-            Ok(size) => size.min(MAX_SIZE),
+        let limit = Limit {
+            events: usize::try_from(page_size(size, DEFAULT_SIZE, MAX_SIZE)).unwrap_or_default(),
+            bytes: MAX_BYTES,
         };
-        let bytes = MAX_BYTES;
-        read(store, start, Limit { events, bytes }).await
+        read(store, start, limit).await
     }
 }
 
@@ -96,6 +108,11 @@ pub(super) async fn read(store: &TenantStore, start: &Start, limit: Limit) -> Re
     if start.from < 0 {
         return Err(invalid(
             "from_sequence is a number from 1, or 0 for the first that is kept",
+        ));
+    }
+    if start.after.is_some() && start.from < 2 {
+        return Err(invalid(
+            "after_event_id is the id of the event from_sequence - 1, so that from_sequence is 2 at least",
         ));
     }
     if !start.consumer.is_empty() {
@@ -107,19 +124,25 @@ pub(super) async fn read(store: &TenantStore, start: &Start, limit: Limit) -> Re
         .bind(start.from)
         .bind(&start.consumer)
         .bind(i64::try_from(limit.events).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit.bytes).unwrap_or(i64::MAX))
+        .bind(start.after)
         .fetch(&mut *connection);
-    let page = cut(lines.map_err(database), limit).await?;
+    let page = cut(lines.map_err(database), start.after, limit).await?;
     page.ok_or_else(|| Error::not_found("tenant"))
 }
 
-/// The first lines as a page; `None` if there is not even one. Read one by one and no further than to the limit, so that no more
-/// than one page is ever held.
-async fn cut(lines: impl Stream<Item = Result<Line, Error>>, limit: Limit) -> Result<Option<Page>, Error> {
+/// The first lines as a page; `None` if there is not even one. Their bodies are within the limit, what is told beside them may lead
+/// beyond it.
+async fn cut(
+    lines: impl Stream<Item = Result<Line, Error>>,
+    after: Option<Uuid>,
+    limit: Limit,
+) -> Result<Option<Page>, Error> {
     let mut lines = pin!(lines);
     let Some(mut line) = lines.try_next().await? else {
         return Ok(None);
     };
-    check_kept(&line)?;
+    check_kept(&line, after)?;
     let (mut page, mut bytes) = (
         Page {
             events: Vec::new(),
@@ -150,16 +173,28 @@ async fn cut(lines: impl Stream<Item = Result<Line, Error>>, limit: Limit) -> Re
     Ok(Some(page))
 }
 
-fn check_kept(line: &Line) -> Result<(), Error> {
+fn check_kept(line: &Line, after: Option<Uuid>) -> Result<(), Error> {
     let (from, last, oldest) = (line.from_sequence, line.last_sequence, line.trimmed_sequence + 1);
+    let gone = |message: String| {
+        Error::new(ErrorReason::EventsGone, message)
+            .with("oldest_sequence", oldest.to_string())
+            .with("last_sequence", last.to_string())
+    };
     if from < oldest {
         let message = format!(
             "event {from} is no longer kept; read the users and groups anew, then go on from {}",
             last + 1
         );
-        return Err(Error::new(ErrorReason::EventsGone, message)
-            .with("oldest_sequence", oldest.to_string())
-            .with("last_sequence", last.to_string()));
+        return Err(gone(message));
+    }
+    if line.follows_another || (after.is_some() && from > last + 1) {
+        let message = format!(
+            "event {} is not the one that you have: the database was restored to an earlier time, or failed over to a standby \
+             that lacked its last changes; read the users and groups anew, then go on from {}",
+            from - 1,
+            last + 1
+        );
+        return Err(gone(message));
     }
     if from > last + 1 {
         let message = format!(
@@ -167,13 +202,9 @@ fn check_kept(line: &Line) -> Result<(), Error> {
              earlier time: read the users and groups anew, then go on from {}",
             last + 1
         );
-        return Err(invalid(&message).with("last_sequence", last.to_string()));
+        return Err(invalid(message).with("last_sequence", last.to_string()));
     }
     Ok(())
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorReason::InvalidValue, message)
 }
 
 impl Line {
@@ -194,7 +225,6 @@ mod tests {
     use futures_util::{StreamExt, stream};
     use identity_proto::identity::v1::User;
     use jiff::Timestamp;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -208,6 +238,7 @@ mod tests {
             last_sequence: 12,
             trimmed_sequence: 3,
             from_sequence: 4,
+            follows_another: false,
             sequence,
             kind: Some(written.kind.to_owned()),
             body: Some(written.body),
@@ -228,7 +259,7 @@ mod tests {
             events: limit,
             bytes: 10_000,
         };
-        let page = cut(lines, limit).await.unwrap().unwrap();
+        let page = cut(lines, None, limit).await.unwrap().unwrap();
         assert_eq!(
             page.events.len(),
             expect,
@@ -258,7 +289,7 @@ mod tests {
         };
         let of = |sequences: Vec<Option<i64>>| {
             let lines = sequences.into_iter().map(|sequence| Ok(line(sequence, 1)));
-            cut(stream::iter(lines.collect::<Vec<_>>()), limit)
+            cut(stream::iter(lines.collect::<Vec<_>>()), None, limit)
         };
         assert_eq!(
             of(vec![Some(4), Some(6)]).await.unwrap_err().reason,
@@ -271,20 +302,23 @@ mod tests {
 
     #[test]
     fn what_is_not_kept_and_what_never_was_are_refused() {
-        let check = |from_sequence, expect: Option<ErrorReason>| {
+        let check = |from_sequence, follows_another, after, expect: Option<ErrorReason>| {
             let line = Line {
                 from_sequence,
+                follows_another,
                 ..line(None, 1)
             };
-            assert_eq!(
-                check_kept(&line).err().map(|error| error.reason),
-                expect,
-                "{from_sequence}"
-            );
+            let found = check_kept(&line, after).err().map(|error| error.reason);
+            assert_eq!(found, expect, "{from_sequence} {follows_another} {after:?}");
         };
-        check(3, Some(ErrorReason::EventsGone));
-        check(4, None);
-        check(13, None);
-        check(14, Some(ErrorReason::InvalidValue));
+        check(3, false, None, Some(ErrorReason::EventsGone));
+        check(4, false, None, None);
+        check(13, false, None, None);
+        check(14, false, None, Some(ErrorReason::InvalidValue));
+        let id = Some(Uuid::nil());
+        check(4, false, id, None);
+        check(13, false, id, None);
+        check(13, true, id, Some(ErrorReason::EventsGone));
+        check(14, false, id, Some(ErrorReason::EventsGone));
     }
 }

@@ -6,9 +6,10 @@ use std::collections::vec_deque::VecDeque;
 use futures_util::stream::{Stream, try_unfold};
 use identity_proto::identity::v1::{ErrorReason, Event};
 use runtime::Shutdown;
+use uuid::Uuid;
 
 use super::Events;
-use super::page::{Limit, Start, read};
+use super::page::{Limit, Page, Start, read};
 use super::subscribers::Seat;
 use crate::Error;
 use crate::store::TenantStore;
@@ -28,6 +29,8 @@ pub struct Subscription {
     read: VecDeque<Event>,
     /// The number to read next.
     next: i64,
+    /// The id of the event before that: a database that failed over meanwhile may give its number to another.
+    after: Option<Uuid>,
 }
 
 impl Events {
@@ -37,13 +40,16 @@ impl Events {
         let mut seat = self.subscribers.seat(store.tenant())?;
         seat.last.mark_unchanged();
         let page = read(&store, start, LIMIT).await?;
-        Ok(Subscription {
+        let mut subscription = Subscription {
             store,
             seat,
             shutdown: self.shutdown.clone(),
-            read: page.events.into(),
-            next: page.next,
-        })
+            read: VecDeque::new(),
+            next: start.from,
+            after: start.after,
+        };
+        subscription.take(page);
+        Ok(subscription)
     }
 }
 
@@ -54,6 +60,13 @@ impl Subscription {
             let event = subscription.event().await?;
             Ok(Some((event, subscription)))
         })
+    }
+
+    fn take(&mut self, page: Page) {
+        if let Some(last) = page.events.last() {
+            self.after = last.event_id.parse().ok();
+        }
+        (self.read, self.next) = (page.events.into(), page.next);
     }
 
     async fn event(&mut self) -> Result<Event, Error> {
@@ -68,10 +81,11 @@ impl Subscription {
             self.seat.last.mark_unchanged();
             let start = Start {
                 from: self.next,
+                after: self.after,
                 ..Start::default()
             };
             let page = read(&self.store, &start, LIMIT).await?;
-            (self.read, self.next) = (page.events.into(), page.next);
+            self.take(page);
             if self.read.is_empty() {
                 tokio::select! {
                     () = self.shutdown.requested() => {}

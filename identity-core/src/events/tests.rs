@@ -143,3 +143,34 @@ async fn numbering_and_the_rows_of_the_outbox_do_not_wait_for_each_other() {
     assert_eq!(numbered, Ok(3), "numbering waits for no lock");
     relay.rollback().await.unwrap();
 }
+
+/// How many rows PostgreSQL sends for a page.
+async fn rows(pool: &PgPool, from: i64, bytes: i64) -> usize {
+    let rows = sqlx::query(super::page::READ)
+        .bind(BUSY)
+        .bind(from)
+        .bind("")
+        .bind(1_000_i64)
+        .bind(bytes)
+        .bind(None::<Uuid>)
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    rows.len()
+}
+
+#[tokio::test]
+async fn postgresql_sends_no_more_than_a_page() {
+    let pool = database().await;
+    let access = "INSERT INTO tenant_access (tenant_id, epoch, state, changed_xid, changed_at)
+        VALUES ($1, 1, 'active', pg_current_xact_id(), now())";
+    sqlx::query(access).bind(BUSY).execute(&pool).await.unwrap();
+    write(&pool, BUSY, 100).await;
+    assert_eq!(number(&pool, 100).await, 100);
+    let enlarge = "UPDATE outbox SET body = convert_to(repeat('x', 10000), 'UTF8')";
+    sqlx::query(enlarge).execute(&pool).await.unwrap();
+    assert_eq!(rows(&pool, 1, 99_999).await, 9);
+    assert_eq!(rows(&pool, 1, 100_000).await, 10);
+    assert_eq!(rows(&pool, 98, 100_000).await, 3, "there are no more");
+    assert_eq!(rows(&pool, 1, 10).await, 1, "one it always may");
+}

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use futures_util::{Stream, TryStreamExt};
 use identity_proto::identity::v1::event_service_server::EventService;
 use identity_proto::identity::v1::{
-    AcknowledgeEventsRequest, DeleteEventConsumerRequest, Event, EventConsumer, ListEventConsumersRequest,
+    AcknowledgeEventsRequest, DeleteEventConsumerRequest, ErrorReason, Event, EventConsumer, ListEventConsumersRequest,
     ListEventConsumersResponse, ListEventsRequest, ListEventsResponse, SubscribeRequest,
 };
 use tonic::{Request, Response, Status};
@@ -22,15 +22,25 @@ impl Core {
     }
 }
 
+fn start(from: i64, after: &str, consumer: String) -> Result<Start, Error> {
+    let invalid = |_| {
+        Error::new(
+            ErrorReason::InvalidValue,
+            "after_event_id must be an event's id, or empty",
+        )
+    };
+    let after = (!after.is_empty())
+        .then(|| after.parse().map_err(invalid))
+        .transpose()?;
+    Ok(Start { from, after, consumer })
+}
+
 #[tonic::async_trait]
 impl EventService for Core {
     async fn list_events(&self, request: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
         let store = self.rows_for(&request, &request.get_ref().tenant_id)?;
         let request = request.into_inner();
-        let start = Start {
-            from: request.from_sequence,
-            consumer: request.consumer,
-        };
+        let start = start(request.from_sequence, &request.after_event_id, request.consumer)?;
         let page = self.events.list(&store, &start, request.page_size).await?;
         Ok(Response::new(ListEventsResponse {
             events: page.events,
@@ -44,10 +54,7 @@ impl EventService for Core {
     async fn subscribe(&self, request: Request<SubscribeRequest>) -> Result<Response<Self::SubscribeStream>, Status> {
         let store = self.rows_for(&request, &request.get_ref().tenant_id)?;
         let request = request.into_inner();
-        let start = Start {
-            from: request.from_sequence,
-            consumer: request.consumer,
-        };
+        let start = start(request.from_sequence, &request.after_event_id, request.consumer)?;
         let subscription = self.events.subscribe(store, &start).await?;
         Ok(Response::new(Box::pin(subscription.stream().map_err(Status::from))))
     }

@@ -43,6 +43,7 @@ impl Follower {
             tenant_id: self.tenant.clone(),
             from_sequence: 0,
             consumer: CONSUMER.to_owned(),
+            ..SubscribeRequest::default()
         };
         let Ok(events) = self.grpc.events().subscribe(request).await else {
             tokio::time::sleep(Duration::from_millis(20)).await;

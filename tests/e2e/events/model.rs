@@ -53,9 +53,14 @@ impl Model {
     fn group(&mut self, group: Option<Group>, change: Option<MemberChange>) {
         let group = group.expect("a group");
         assert!(group.members.is_empty(), "an event tells what changed: {group:?}");
+        let mut change = change.unwrap_or_default();
+        let (users, groups) = (&self.users, &self.groups);
+        // Who was deleted at the same moment may be told here, after its delete.
+        change
+            .added
+            .retain(|id| *id == group.id || users.contains_key(id) || groups.contains_key(id));
         let team = self.groups.entry(group.id).or_default();
         team.0 = group.display_name;
-        let change = change.unwrap_or_default();
         assert!(!change.unlisted, "so few are listed");
         if change.all_removed {
             team.1.clear();
