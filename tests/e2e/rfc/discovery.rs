@@ -345,7 +345,7 @@ async fn groups_are_announced() {
                 r#""value" "string" "immutable" false"#,
                 r#""$ref" "reference" "immutable" false"#,
                 r#""type" "string" "immutable" false"#,
-                r#""display" "string" "readOnly" false"#,
+                r#""display" "string" "immutable" false"#,
             ]
         );
         assert_eq!(schema.json["attributes"][1]["multiValued"], true);

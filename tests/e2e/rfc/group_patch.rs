@@ -58,12 +58,12 @@ async fn check(scim: &Scim, people: &People, operations: &Value, then: Members) 
     });
     match then {
         Are(initials) => {
-            assert_eq!(answer.status, 200, "{what}: {answer:?}");
+            assert!([200, 204].contains(&answer.status), "{what}: {answer:?}");
             assert_eq!(members_in(&now.json), set(&people.ids(initials)), "{what}");
             assert_ne!(now.header("etag"), before.header("etag"), "{what}");
         }
         Same => {
-            assert_eq!(answer.status, 200, "{what}: {answer:?}");
+            assert!([200, 204].contains(&answer.status), "{what}: {answer:?}");
             assert_eq!(now.json, before.json, "{what}");
         }
         Refused(scim_type) => {
@@ -321,11 +321,8 @@ async fn a_name_and_members_change_together() {
     let operations = json!([{"op": "replace", "value": {"id": group.id(), "displayName": "Crew"}},
         op("add", "members", &people.values("d"))]);
     let patched = scim.patch(&group_path(&group), &operations).await;
-    assert_eq!(
-        (patched.status, &patched.json["displayName"]),
-        (200, &json!("Crew")),
-        "{patched:?}"
-    );
+    assert_eq!(patched.status, 204, "{patched:?}");
+    assert_eq!(scim.get(&group_path(&group)).await.json["displayName"], "Crew");
     assert_eq!(members_of(&scim, &group_path(&group)).await, set(&people.ids("abcd")));
     let other = json!([{"op": "replace", "value": {"id": Uuid::now_v7(), "displayName": "Other"}}]);
     is_error(
@@ -336,9 +333,9 @@ async fn a_name_and_members_change_together() {
     );
 }
 
-/// 4,000 members in one operation, and 1,000 removals, each by its own path.
+/// 4,000 members in one operation, and 2,500 removals, each by its own path, as Okta and Entra ID send them.
 #[tokio::test]
-async fn a_patch_takes_many_members_in_one_operation_and_a_thousand_operations() {
+async fn a_patch_takes_many_members_in_one_operation_and_many_operations() {
     let scim = client().await;
     let group = create_group(&scim, "Team", &[]).await;
     let path = group_path(&group);
@@ -348,18 +345,11 @@ async fn a_patch_takes_many_members_in_one_operation_and_a_thousand_operations()
     }
     let many: Vec<_> = (0..4_000).map(|number: usize| ids[number % 40].clone()).collect();
     let added = scim.patch(&path, &json!([op("add", "members", &values(&many))])).await;
-    assert_eq!(added.status, 200, "{added:?}");
+    assert_eq!(added.status, 204, "{added:?}");
     assert_eq!(members_of(&scim, &path).await, set(&ids));
     let by_path =
         |number: usize| json!({"op": "remove", "path": format!("members[value eq \"{}\"]", ids[number % 39])});
-    let too_many: Vec<_> = (0..1_001).map(by_path).collect();
-    is_error(
-        &scim.patch(&path, &json!(too_many)).await,
-        &[400],
-        "tooMany",
-        "1,001 operations",
-    );
-    let removals: Vec<_> = (0..1_000).map(by_path).collect();
-    assert_eq!(scim.patch(&path, &json!(removals)).await.status, 200);
+    let removals: Vec<_> = (0..2_500).map(by_path).collect();
+    assert_eq!(scim.patch(&path, &json!(removals)).await.status, 204);
     assert_eq!(members_of(&scim, &path).await, BTreeSet::from([ids[39].clone()]));
 }
