@@ -37,14 +37,26 @@ pub struct Fault {
 pub struct Expect {
     /// Ends of access by SCIM are answered with success, at once.
     pub scim_goes_on: bool,
-    /// Nothing is unavailable.
-    pub all_answered: bool,
+    /// What may be unavailable.
+    pub answers: Answers,
     /// Redis lost sessions: those of active users may be gone.
     pub sessions_may_go: bool,
+    /// There are two Redis masters at once: one refuses what the other lets in, up to the bound.
+    pub may_flap: bool,
     /// PostgreSQL is put back to the beginning of the fault.
     pub undone: bool,
     /// Ended sessions are gone from Redis soon after.
     pub pruned: bool,
+}
+
+/// Whether clients may be told that something is unavailable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    #[default]
+    Any,
+    /// Nothing is broken, so all is answered, if the machine has the time.
+    UnlessBusy,
+    All,
 }
 
 /// What is done beside the usual load.
@@ -63,8 +75,9 @@ pub enum Also {
 
 const NONE: Expect = Expect {
     scim_goes_on: false,
-    all_answered: false,
+    answers: Answers::Any,
     sessions_may_go: false,
+    may_flap: false,
     undone: false,
     pruned: false,
 };
@@ -93,7 +106,7 @@ pub const FAULTS: [Fault; 32] = [
     Fault {
         expect: Expect {
             scim_goes_on: true,
-            all_answered: true,
+            answers: Answers::UnlessBusy,
             pruned: true,
             ..NONE
         },
@@ -214,7 +227,10 @@ pub const FAULTS: [Fault; 32] = [
         seconds: (4, 20),
         inject: |world, _| Box::pin(split(world)),
         heal: |world, _| Box::pin(joined(world)),
-        expect: SESSIONS_LOST,
+        expect: Expect {
+            may_flap: true,
+            ..SESSIONS_LOST
+        },
         ..USUAL
     },
     Fault {
@@ -328,7 +344,7 @@ pub const FAULTS: [Fault; 32] = [
         inject: |world, lasts| Box::pin(poisoned(world, lasts)),
         heal: |world, lasts| Box::pin(buried(world, lasts)),
         expect: Expect {
-            all_answered: true,
+            answers: Answers::UnlessBusy,
             pruned: true,
             ..WITHOUT_REDIS
         },
@@ -339,7 +355,7 @@ pub const FAULTS: [Fault; 32] = [
         what: "logins from before race the deactivation and the reactivation",
         seconds: (3, 30),
         expect: Expect {
-            all_answered: true,
+            answers: Answers::UnlessBusy,
             ..WITHOUT_REDIS
         },
         also: Also::Racers,
@@ -359,7 +375,7 @@ pub const FAULTS: [Fault; 32] = [
         what: "another tenant with 100,000 users (5,000 in the short form) is suspended",
         seconds: (3, 30),
         expect: Expect {
-            all_answered: true,
+            answers: Answers::UnlessBusy,
             ..WITHOUT_REDIS
         },
         also: Also::Suspend(5_000, 100_000),
@@ -371,7 +387,7 @@ pub const FAULTS: [Fault; 32] = [
         seconds: (1, 10),
         inject: |world, _| Box::pin(stopped(world)),
         expect: Expect {
-            all_answered: true,
+            answers: Answers::All,
             ..WITHOUT_REDIS
         },
         also: Also::Anywhere,

@@ -22,7 +22,7 @@ const WATCHED: Duration = Duration::from_secs(6);
 /// How often a session is validated by each service.
 const PROBE: Duration = Duration::from_millis(10);
 /// How many validations of one session by one service may be open.
-const OPEN: usize = 16;
+const OPEN: usize = 4;
 /// After how long a refused session is settled.
 const SETTLING: Duration = Duration::from_millis(300);
 /// How long before the end validation begins.
@@ -135,7 +135,8 @@ impl Load {
         Ok(Prepared { user, session, begun })
     }
 
-    async fn session(&self, user: &User, login: &Login) -> Result<Session, Answer> {
+    /// A login becomes a session, which is remembered.
+    pub async fn session(&self, user: &User, login: &Login) -> Result<Session, Answer> {
         let session = log_in(&self.history, &self.clients.all, user, login, self.number()).await?;
         self.known().sessions.push(session.clone());
         Ok(session)
@@ -318,7 +319,7 @@ impl Load {
         self.known().sessions.clone()
     }
 
-    pub fn number(&self) -> usize {
+    fn number(&self) -> usize {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 

@@ -65,6 +65,12 @@ impl Row {
         if self.name.starts_with("redis") && slowest > SCIM {
             notes.push(format!("an end took {slowest:.0} ms"));
         }
+        if judged.history.flapped > 0 {
+            notes.push(format!(
+                "{} validations of what another had refused",
+                judged.history.flapped
+            ));
+        }
         if judged.history.gap(99) > 12.0 {
             notes.push("validated less often than every 10 ms".to_owned());
         }
@@ -81,6 +87,7 @@ impl Row {
                 "endings": judged.history.endings,
                 "lost": judged.history.lost.len(),
                 "revived": judged.history.revived.len(),
+                "flapped": judged.history.flapped,
                 "wrong": judged.history.wrong.len(),
                 "e_ms": {
                     "p50": judged.history.percentile(50),

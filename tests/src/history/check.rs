@@ -15,6 +15,8 @@ pub struct Rules {
     pub bound: At,
     /// Sessions of users whose access did not end may be gone: Redis lost them.
     pub sessions_may_go: bool,
+    /// Two masters of Redis at once: one service may refuse what the other lets in, up to the bound.
+    pub may_flap: bool,
     /// What was done in this time may be undone: PostgreSQL was put back to its beginning at its end.
     pub undone: Option<(At, At)>,
 }
@@ -146,14 +148,19 @@ impl Session<'_> {
             let about = || format!("session {} at {} by {:?}", self.number, one.called, one.via);
             match one.answer {
                 Answer::Yes => {
-                    if let Some(refused) = refused.filter(|refused| *refused < one.called) {
-                        found
-                            .revived
-                            .push(format!("{} was refused at {refused}, and is valid", about()));
-                    } else if let Some(end) = end.filter(|end| end.answered + rules.bound < one.answered) {
+                    let overdue = end.filter(|end| end.answered + rules.bound < one.answered);
+                    if let Some(end) = overdue {
                         found
                             .revived
                             .push(format!("{} is valid, ended at {}", about(), end.answered));
+                    } else if let Some(refused) = refused.filter(|refused| *refused < one.called) {
+                        if rules.may_flap {
+                            found.flapped += 1;
+                        } else {
+                            found
+                                .revived
+                                .push(format!("{} was refused at {refused}, and is valid", about()));
+                        }
                     }
                     if let Some(end) = end.filter(|_| *last) {
                         found
@@ -212,6 +219,7 @@ mod tests {
     const RULES: Rules = Rules {
         bound: 5_000,
         sessions_may_go: false,
+        may_flap: false,
         undone: None,
     };
 
@@ -336,6 +344,26 @@ mod tests {
         );
         check(&undone(0, 9), (0, 0, 0));
         check(&undone(5, 9), (0, 0, 1));
+    }
+
+    #[test]
+    fn flapping_is_let_pass_up_to_the_bound_only_and_where_it_may_be() {
+        let rules = Rules {
+            may_flap: true,
+            ..RULES
+        };
+        let until = |at| {
+            let rest = [
+                end(10, 20, Answer::Yes),
+                validate(30, Answer::No),
+                validate(at, Answer::Yes),
+            ];
+            [vec![login(1, 2)], rest.to_vec()].concat()
+        };
+        assert_eq!(found(&until(5_020), &RULES), (0, 1, 0));
+        assert_eq!(found(&until(5_020), &rules), (0, 0, 0));
+        assert_eq!(check(&until(5_020), &rules).flapped, 1);
+        assert_eq!(found(&until(5_021), &rules), (0, 1, 0));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub struct Judgement {
     /// Sessions that were valid after they had been refused, or longer than the bound after the end; and logins from before
     /// an end that became a session after it.
     pub revived: Vec<String>,
+    /// Validations of a session that another process had refused, where that may be.
+    pub flapped: usize,
     /// Refused, although their access had not ended.
     pub wrong: Vec<String>,
     /// Answers that must not be given.
