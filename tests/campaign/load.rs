@@ -377,18 +377,19 @@ impl Watch {
 impl Load {
     async fn probe(&self, at: &Grpc, via: Option<usize>, session: &Session, until: &AtomicU64) {
         let mut open: JoinSet<Answer> = JoinSet::new();
-        let mut refused: Option<Instant> = None;
+        let (mut refused, mut unavailable): (Option<Instant>, bool) = (None, false);
         let mut next = tokio::time::Instant::now();
         while self.history.now() < until.load(Ordering::Relaxed) {
             if open.len() < OPEN {
                 let (history, at, session) = (self.history.clone(), at.clone(), session.clone());
                 open.spawn(async move { validate(&history, &at, via, &session, false).await });
             }
-            let settled = refused.is_some_and(|since| since.elapsed() > SETTLING);
+            let settled = unavailable || refused.is_some_and(|since| since.elapsed() > SETTLING);
             next += if settled { self.plan.settled } else { PROBE };
             next = next.max(tokio::time::Instant::now());
             tokio::time::sleep_until(next).await;
             while let Some(answer) = open.try_join_next() {
+                unavailable = matches!(answer, Ok(Answer::Unavailable));
                 refused = match answer {
                     Ok(Answer::No) => refused.or_else(|| Some(Instant::now())),
                     _ => None,
