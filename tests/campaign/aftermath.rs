@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::history::{Answer, Operation, Subject, What};
+use e2e::history::{Answer, Operation, SUSPENDED, Subject, What};
 use identity_proto::access::{bucket, buckets, prefix, register};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -129,7 +129,7 @@ fn lost(done: &[&Operation], access: &Access) -> Option<String> {
         .filter(|one| matches!(one.what, What::End(_) | What::Reactivate))
         .collect();
     let told = |wanted: fn(&What) -> bool| changes.iter().any(|one| wanted(&one.what) && one.answer == Answer::Yes);
-    let phases = i64::from(told(|what| matches!(what, What::End(how) if *how != "suspend")))
+    let phases = i64::from(told(|what| matches!(what, What::End(how) if *how != SUSPENDED)))
         + i64::from(told(|what| matches!(what, What::Reactivate)));
     if access.changes < phases {
         return Some(format!(

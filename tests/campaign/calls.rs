@@ -6,7 +6,7 @@ use e2e::Tenant;
 use e2e::grpc::Grpc;
 use e2e::history::{Answer, At, History, SessionNumber, Subject, What};
 use e2e::scim::{SCIM_JSON, try_send};
-use identity_proto::identity::v1::{DeleteUserRequest, EndAccessRequest};
+use identity_proto::identity::v1::{DeleteUserRequest, EndAccessRequest, ErrorReason};
 use identity_proto::session::v1::create_session_request::Begun;
 use identity_proto::session::v1::{
     BeginLoginRequest, CreateSessionRequest, RevokeUserSessionsRequest, ValidateSessionRequest,
@@ -235,12 +235,12 @@ pub fn told<T>(answer: Result<T, Status>) -> Answer {
         Err(status) => status,
     };
     // Without a reason it is the client's own word: the process was not there, or went away.
-    match (status.code(), reason(&status)) {
-        (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled, _) | (_, None) => Answer::Unavailable,
-        (Code::Internal | Code::Unknown | Code::Unauthenticated | Code::PermissionDenied, Some(_)) => {
+    match reason(&status) {
+        None | Some(ErrorReason::Unavailable) => Answer::Unavailable,
+        Some(ErrorReason::Internal | ErrorReason::Unspecified | ErrorReason::ServiceKeyInvalid) => {
             Answer::Wrong(format!("{status:?}"))
         }
-        _ => Answer::No,
+        Some(_) => Answer::No,
     }
 }
 

@@ -629,8 +629,18 @@ async fn skewed(world: &mut World, times: &[&'static str]) -> Result<()> {
     Ok(())
 }
 
+/// The cores last, and reached without a proxy by then: that takes connections also for a core that takes none any more.
 async fn stopped(world: &mut World) -> Result<()> {
-    for member in world.members() {
+    let cores = e2e::cluster::urls(&world.cores);
+    for member in world.sessions.iter_mut().chain(&mut world.edges) {
+        member.set("PORTCULLIS_CORE_URL", Some(&cores));
+    }
+    for member in world
+        .sessions
+        .iter_mut()
+        .chain(&mut world.edges)
+        .chain(&mut world.cores)
+    {
         let code = member.stop().await;
         ensure!(code == 0, "{} stopped with {code}", member.name);
         member.start();

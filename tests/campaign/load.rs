@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use e2e::Tenant;
 use e2e::grpc::Grpc;
-use e2e::history::{Answer, History, What};
+use e2e::history::{Answer, History, SUSPENDED, What};
 use futures_util::StreamExt;
 use identity_proto::identity::v1::SuspendTenantRequest;
 use tokio::task::JoinSet;
@@ -30,6 +30,8 @@ const BEFORE: Duration = Duration::from_millis(80);
 /// How long an identity provider waits before it tries again, and for how long it tries.
 const AGAIN: Duration = Duration::from_millis(100);
 const PERSISTENCE: Duration = Duration::from_secs(90);
+/// How long the system may take after its start, or after a fault.
+const STARTING: Duration = Duration::from_secs(15);
 /// How many are prepared at a time.
 const AT_ONCE: usize = 8;
 const BYSTANDERS: usize = 6;
@@ -87,6 +89,13 @@ impl Load {
         }
         .filled()
         .await
+        .map(Load::from_now)
+    }
+
+    /// Without the history of the preparation, whose sessions and logins are known.
+    fn from_now(self) -> Self {
+        self.history.forget_unavailable();
+        self
     }
 
     /// A load of the same history on a tenant of its own.
@@ -123,16 +132,31 @@ impl Load {
 
     async fn one(&self) -> Result<Prepared> {
         let user = calls::create(&self.tenant, self.number()).await;
-        let failed = |what: &str, answer: Answer| anyhow!("{what} while nothing is broken: {answer:?}");
         let mut begun = Vec::new();
         for _ in 0..2 + 2 * self.plan.racers {
-            let login = calls::begin(&self.history, &self.tenant, &self.clients.all, user.subject).await;
-            begun.push(login.map_err(|answer| failed("a login", answer))?);
+            begun.push(self.begin(&user).await?);
         }
-        let login = begun.pop().ok_or_else(|| anyhow!("no login"))?;
-        let session = self.session(&user, &login).await;
-        let session = session.map_err(|answer| failed("a session", answer))?;
-        Ok(Prepared { user, session, begun })
+        let since = Instant::now();
+        loop {
+            let login = self.begin(&user).await?;
+            match self.session(&user, &login).await {
+                Ok(session) => return Ok(Prepared { user, session, begun }),
+                // What has just started may not have its leases yet.
+                Err(Answer::Unavailable) if since.elapsed() < STARTING => tokio::time::sleep(AGAIN).await,
+                Err(answer) => bail!("a login while nothing is broken: {answer:?}"),
+            }
+        }
+    }
+
+    async fn begin(&self, user: &User) -> Result<Login> {
+        let since = Instant::now();
+        loop {
+            match calls::begin(&self.history, &self.tenant, &self.clients.all, user.subject).await {
+                Ok(login) => return Ok(login),
+                Err(Answer::Unavailable) if since.elapsed() < STARTING => tokio::time::sleep(AGAIN).await,
+                Err(answer) => bail!("the beginning of a login while nothing is broken: {answer:?}"),
+            }
+        }
     }
 
     /// A login becomes a session, which is remembered.
@@ -278,7 +302,7 @@ impl Load {
             );
             for user in &users {
                 self.history
-                    .add(user.subject, What::End("suspend"), None, called, answer.clone());
+                    .add(user.subject, What::End(SUSPENDED), None, called, answer.clone());
             }
             answer
         });

@@ -65,6 +65,9 @@ impl Row {
         if self.name.starts_with("redis") && slowest > SCIM {
             notes.push(format!("an end took {slowest:.0} ms"));
         }
+        if let Some(last) = judged.history.last_valid_of_tenant {
+            notes.push(format!("the tenant's sessions: {:.0} ms", millis(last)));
+        }
         if judged.history.flapped > 0 {
             notes.push(format!(
                 "{} validations of what another had refused",
@@ -94,6 +97,7 @@ impl Row {
                     "p99": judged.history.percentile(99),
                     "max": judged.history.percentile(100),
                 },
+                "e_of_tenant_ms": judged.history.last_valid_of_tenant.map(millis),
                 "slowest_end_ms": millis(judged.history.slowest_end),
                 "validations": judged.history.validations,
                 "unavailable": judged.history.unavailable,

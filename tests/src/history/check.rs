@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 use super::{Answer, At, Judgement, Operation, SessionNumber, Subject, What};
 
+/// How the end of a whole tenant's access is called: what matters beside it is the others' E.
+pub const SUSPENDED: &str = "suspend";
+
 /// What may be, beside what always must.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -126,7 +129,10 @@ impl<'a> Story<'a> {
             let doomed = self.sessions.values().filter(|session| session.is_doomed_by(end));
             let last = doomed.map(|session| session.last_valid_after(end.answered)).max();
             found.endings += usize::from(last.is_some());
-            found.last_valid.extend(last);
+            match end.what {
+                What::End(SUSPENDED) => found.last_valid_of_tenant = found.last_valid_of_tenant.max(last),
+                _ => found.last_valid.extend(last),
+            }
         }
     }
 }

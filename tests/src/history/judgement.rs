@@ -20,6 +20,8 @@ pub struct Judgement {
     pub forbidden: Vec<String>,
     /// For each ending, the time from the answer of success to the last answer that a session is valid.
     pub last_valid: Vec<At>,
+    /// The same, at most, where a whole tenant's access ended.
+    pub last_valid_of_tenant: Option<At>,
     pub validations: usize,
     pub unavailable: usize,
     /// Of these, ends of access by SCIM.

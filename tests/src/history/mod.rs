@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use check::{Rules, check};
+pub use check::{Rules, SUSPENDED, check};
 pub use judgement::Judgement;
 
 /// Microseconds since the history began.
@@ -101,6 +101,11 @@ impl History {
             answered,
             answer,
         });
+    }
+
+    /// Leaves out what was unavailable so far: nothing had begun yet.
+    pub fn forget_unavailable(&self) {
+        self.lock().retain(|operation| operation.answer != Answer::Unavailable);
     }
 
     /// All of it so far, by the instant of the call.
