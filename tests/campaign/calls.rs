@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, ensure};
 use e2e::Tenant;
 use e2e::grpc::Grpc;
 use e2e::history::{Answer, At, History, SessionNumber, Subject, What};
@@ -140,14 +141,24 @@ pub async fn read(history: &History, tenant: &Tenant, path: &str) -> Answer {
     answer
 }
 
-/// Makes an active user; not noted, since nothing can be broken yet.
-pub async fn create(tenant: &Tenant, subject: Subject) -> User {
+/// Makes an active user; not noted, since nothing is broken yet, or no more.
+pub async fn create(tenant: &Tenant, subject: Subject) -> Result<User> {
     let name = format!("{}@example.test", uuid::Uuid::new_v4().simple());
-    let id = tenant.scim.create_user(&name).await;
-    User { subject, id, name }
+    let answer = tenant.scim.post("/Users", &e2e::scim::user(&name)).await;
+    ensure!(answer.status == 201, "a user cannot be created: {answer:?}");
+    Ok(User {
+        subject,
+        id: answer.id(),
+        name,
+    })
 }
 
-pub async fn begin(history: &History, tenant: &Tenant, at: &Grpc, subject: Subject) -> Result<Login, Answer> {
+pub async fn begin(
+    history: &History,
+    tenant: &Tenant,
+    at: &Grpc,
+    subject: Subject,
+) -> std::result::Result<Login, Answer> {
     let (called, since) = (history.now(), Instant::now());
     let request = BeginLoginRequest {
         tenant_id: tenant.id.clone(),
@@ -175,7 +186,7 @@ pub async fn log_in(
     user: &User,
     login: &Login,
     number: SessionNumber,
-) -> Result<Session, Answer> {
+) -> std::result::Result<Session, Answer> {
     let (called, since) = (history.now(), Instant::now());
     let request = CreateSessionRequest {
         user_id: user.id.clone(),
@@ -229,11 +240,8 @@ pub async fn validate(history: &History, at: &Grpc, via: Option<usize>, session:
 }
 
 /// What a gRPC call came to.
-pub fn told<T>(answer: Result<T, Status>) -> Answer {
-    let status = match answer {
-        Ok(_) => return Answer::Yes,
-        Err(status) => status,
-    };
+pub fn told<T>(answer: std::result::Result<T, Status>) -> Answer {
+    let Err(status) = answer else { return Answer::Yes };
     // Without a reason it is the client's own word: the process was not there, or went away.
     match reason(&status) {
         None | Some(ErrorReason::Unavailable) => Answer::Unavailable,

@@ -89,11 +89,11 @@ impl Load {
         }
         .filled()
         .await
-        .map(Load::from_now)
+        .map(Load::begun)
     }
 
     /// Without the history of the preparation, whose sessions and logins are known.
-    fn from_now(self) -> Self {
+    fn begun(self) -> Self {
         self.history.forget_unavailable();
         self
     }
@@ -131,7 +131,7 @@ impl Load {
     }
 
     async fn one(&self) -> Result<Prepared> {
-        let user = calls::create(&self.tenant, self.number()).await;
+        let user = calls::create(&self.tenant, self.number()).await?;
         let mut begun = Vec::new();
         for _ in 0..2 + 2 * self.plan.racers {
             begun.push(self.begin(&user).await?);

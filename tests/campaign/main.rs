@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p e2e --test campaign -- --short` takes about five minutes; `--help` lists the options.
 
+mod acts;
 mod aftermath;
 mod calls;
 mod crowd;
@@ -46,9 +47,9 @@ fn main() -> ExitCode {
 #[tokio::main(worker_threads = 2)]
 async fn campaign(options: &Options) -> Result<bool> {
     if options.list {
-        FAULTS
-            .iter()
-            .for_each(|fault| println!("{:<24} {}", fault.name, fault.what));
+        for fault in &FAULTS {
+            println!("{:<24} {}", fault.name, fault.what);
+        }
         return Ok(true);
     }
     let seed = options.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);

@@ -20,15 +20,15 @@ const BOUND: Duration = Duration::from_secs(5);
 /// Within which all is well after a fault.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How long that is looked for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Load before the fault, and after it.
 const BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 /// How many logins race each change of access where that is the fault.
 const RACERS: usize = 5;
-/// How many lists are open at once in an overload: six times the connections that tenants have.
-const FLOOD: usize = 48;
+/// How many lists are open at once in an overload, in the short form and the long one; tenants have eight connections.
+const FLOOD: (usize, usize) = (48, 256);
 /// A machine that validates no more often than this, ms, has no time for anything.
 const BUSY: f64 = 50.0;
 /// How many users of a crowd have sessions that are watched.
@@ -81,14 +81,18 @@ async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) 
         Also::Suspend(short, long) => Some(crowd(world, &load, if options.long { long } else { short }).await?),
         _ => None,
     };
-    let running = tokio::spawn(load.clone().run(options.every()));
+    let mut running = JoinSet::new();
+    running.spawn(load.clone().run(options.every()));
     beside.spawn(load.clone().stand_by());
     tokio::time::sleep(BEFORE).await;
 
     let (from, since) = (load.history.now(), Instant::now());
-    let suspending = suspended.map(|crowd| tokio::spawn(crowd.suspend()));
+    if let Some(crowd) = suspended {
+        running.spawn(crowd.suspend());
+    }
     if fault.also == Also::Flood {
-        beside.spawn(load.beside(0).await?.flood(FLOOD));
+        let at_once = if options.long { FLOOD.1 } else { FLOOD.0 };
+        beside.spawn(load.beside(0).await?.flood(at_once));
     }
     (fault.inject)(world, lasts).await.context("the fault")?;
     tokio::time::sleep(lasts.saturating_sub(since.elapsed())).await;
@@ -97,9 +101,8 @@ async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) 
     let recovery = recovered(world, &load, fault.expect.sessions_may_go).await?;
     let recovery = recovery.map(|at| at - healed);
 
-    running.await?;
-    if let Some(suspending) = suspending {
-        suspending.await?;
+    while let Some(done) = running.join_next().await {
+        done?;
     }
     drop(beside);
     world.ready().await;
