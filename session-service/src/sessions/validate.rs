@@ -46,9 +46,7 @@ impl Sessions {
                 owner: None,
             });
         };
-        let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*locator.id];
-        let answer: Vec<Value> = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
-        let (word, numbers) = split(answer)?;
+        let (word, numbers) = split(self.look(&locator).await?)?;
         let verdict = match (word.as_str(), numbers.as_slice()) {
             ("ask", session) => self.ask(&locator, session).await?,
             ("valid", &[expires]) => Verdict::Valid { expires },
@@ -63,6 +61,19 @@ impl Sessions {
         );
         let owner = exists.then_some((locator.tenant, locator.user));
         Ok(Validated { verdict, owner })
+    }
+
+    /// Once more if something failed meanwhile: the answer may be another process's.
+    async fn look(&self, locator: &Locator) -> Result<Vec<Value>, Error> {
+        let (tenant, user) = (hex(locator.tenant), hex(locator.user));
+        loop {
+            let inherited = if self.redis.inherits_leases().await? { "1" } else { "0" };
+            let arguments = [&*tenant, &*user, &*locator.id, inherited];
+            let answer = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
+            if !self.redis.is_unsure() {
+                return Ok(answer);
+            }
+        }
     }
 
     async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {
