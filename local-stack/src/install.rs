@@ -28,17 +28,33 @@ pub(crate) struct Missing {
 /// Installs what is missing, unless `found` says, once it is our turn, that somebody else has.
 pub(crate) fn install(missing: Missing, found: impl Fn() -> bool) -> Result<()> {
     let packages = missing.packages(["postgresql", "redis-server"]);
-    if !Path::new("/usr/bin/apt-get").exists() || !rustix::process::geteuid().is_root() {
+    if !can_install() {
         bail!("{}", missing.advice());
     }
+    with_apt(&missing.names(), &packages, found)
+}
+
+/// Installs one of Debian's packages that few need, under the same conditions.
+pub(crate) fn install_package(name: &str, found: impl Fn() -> bool) -> Result<()> {
+    ensure!(
+        can_install(),
+        "{name} not found, and it cannot be installed here without asking"
+    );
+    with_apt(name, &[name], found)
+}
+
+fn can_install() -> bool {
+    Path::new("/usr/bin/apt-get").exists() && rustix::process::geteuid().is_root()
+}
+
+fn with_apt(names: &str, packages: &[&str], found: impl Fn() -> bool) -> Result<()> {
     let lock = File::open(LOCK).with_context(|| format!("cannot open {LOCK}"))?;
     lock.lock()?;
     if found() {
         return Ok(());
     }
     say(&format!(
-        "{} not found: installing with apt-get install {}",
-        missing.names(),
+        "{names} not found: installing with apt-get install {}",
         packages.join(" ")
     ));
     let _policy = NoServers::ask()?;

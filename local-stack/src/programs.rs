@@ -24,6 +24,10 @@ const POSTGRES_FOLDERS: [&str; 6] = [
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 const REDIS_FOLDERS: [&str; 3] = ["/opt/homebrew/bin", "/usr/local/bin", "/home/linuxbrew/.linuxbrew/bin"];
+const FAKETIME: [&str; 2] = [
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/lib64/faketime/libfaketime.so.1",
+];
 /// Valkey is the same server under a free licence.
 const REDIS_NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
@@ -56,6 +60,17 @@ pub fn postgres() -> Result<PostgresPrograms> {
 /// Redis or Valkey, in the same manner.
 pub fn redis() -> Result<RedisProgram> {
     find_or_install(find_redis)
+}
+
+/// The library that shows a process another time, where it can be found or installed; there is one for Debian and its
+/// kin.
+pub fn libfaketime() -> Result<PathBuf> {
+    let find = || FAKETIME.into_iter().flat_map(matching).find(|path| path.is_file());
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    install::install_package("libfaketime", || find().is_some())?;
+    find().ok_or_else(|| anyhow!("the package libfaketime was installed, but its library is not where it was"))
 }
 
 fn find_or_install<T>(find: fn() -> Option<T>) -> Result<T> {

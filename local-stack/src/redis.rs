@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::process::{Process, Signal, dies_with_us};
 use crate::programs::{self, RedisProgram};
@@ -34,6 +34,16 @@ pub struct Options {
     pub databases: u32,
     /// Where it logs; absent: `server.log` in its folder.
     pub log: Option<PathBuf>,
+    /// The master that it copies; absent: it is a master.
+    pub replica_of: Option<Master>,
+}
+
+/// What a replica needs to know of its master, and takes over as its own password.
+#[derive(Clone, Debug)]
+pub struct Master {
+    /// Of the master, or of what stands before it.
+    pub port: u16,
+    pub password: String,
 }
 
 /// A running server. Dropped without [`Redis::stop`], it is killed.
@@ -52,7 +62,14 @@ impl Redis {
         let user = user::unprivileged()?;
         let folder = place::make(folder, user)?;
         leftover::end(&folder)?;
-        let password = secret::stored(&folder.join(PASSWORD), user)?;
+        let password = match &options.replica_of {
+            // Clients find the same password on either, whichever is the master.
+            Some(master) => {
+                secret::write_private(&folder.join(PASSWORD), &master.password, user)?;
+                master.password.clone()
+            }
+            None => secret::stored(&folder.join(PASSWORD), user)?,
+        };
         let (port, process) = port::on(options.port, |port| {
             launch(port, &program, &folder, user, options, &password)
         })?;
@@ -76,6 +93,22 @@ impl Redis {
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.options.port
+    }
+
+    /// What a replica of it is to be told; `port` is this server's, or that of what stands before it.
+    pub fn as_master(&self, port: u16) -> Master {
+        Master {
+            port,
+            password: self.password.clone(),
+        }
+    }
+
+    /// Makes a master of a replica, as an operator or Sentinel does.
+    pub fn promote(&mut self) -> Result<()> {
+        let answer = ask(self.options.port, &self.password, "REPLICAOF NO ONE")?;
+        ensure!(answer.starts_with("+OK\r\n+OK"), "it is no master yet: {answer}");
+        self.options.replica_of = None;
+        Ok(())
     }
 
     /// The server's process, to be watched, frozen or killed.
@@ -125,27 +158,36 @@ fn configuration(folder: &Path, port: u16, options: &Options, password: &str) ->
 appendfsync everysec"
     };
     let databases = options.databases.max(1);
+    let role = options.replica_of.as_ref().map_or_else(String::new, |master| {
+        format!("replicaof 127.0.0.1 {}\nmasterauth {}\n", master.port, master.password)
+    });
     format!(
         "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\ndatabases {databases}\n\
          dir \"{folder}\"\npidfile \"{folder}/{PID_FILE}\"\nsave \"\"\n{durability}\nmaxmemory-policy noeviction\n\
-         daemonize no\nset-proc-title no\nloglevel notice\n",
+         daemonize no\nset-proc-title no\nloglevel notice\n{role}",
         folder = folder.display()
     )
 }
 
 /// Whether our server answers. The password proves that it is ours and not one that took the port.
 fn ping(port: u16, password: &str) -> io::Result<bool> {
+    Ok(ask(port, password, "PING")?.starts_with("+OK\r\n+PONG\r\n"))
+}
+
+/// Runs one command and answers what the server said, the log-in first.
+fn ask(port: u16, password: &str, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), ASK_LIMIT)?;
     stream.set_read_timeout(Some(ASK_LIMIT))?;
-    stream.write_all(format!("AUTH {password}\r\nPING\r\nQUIT\r\n").as_bytes())?;
+    stream.write_all(format!("AUTH {password}\r\n{command}\r\nQUIT\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("+OK\r\n+PONG\r\n"))
+    Ok(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test;
 
     #[test]
     fn the_configuration_keeps_data_unless_they_are_throwaway() {
@@ -160,5 +202,29 @@ mod tests {
         assert!(text(true).contains("\nappendonly no\n"));
         assert!(text(true).contains("\nbind 127.0.0.1\n") || text(true).starts_with("bind 127.0.0.1\n"));
         assert!(text(false).contains("\nmaxmemory-policy noeviction\n"));
+    }
+
+    #[test]
+    fn a_replica_has_what_its_master_has_and_can_be_made_a_master() {
+        let (here, there) = (test::Redis::start_fresh(), test::folder::RunFolder::new().unwrap());
+        let options = Options {
+            replica_of: Some(here.as_master(here.port())),
+            ..Options::default()
+        };
+        let mut replica = Redis::start(&there.path, &options).unwrap();
+        ask(here.port(), &here.password, "SET a 1").unwrap();
+        let deadline = std::time::Instant::now() + START_LIMIT;
+        while ask(replica.port(), &replica.password, "GET a").unwrap() != "+OK\r\n$1\r\n1\r\n+OK\r\n" {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the replica does not get what its master has"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let refused = ask(replica.port(), &replica.password, "SET a 2").unwrap();
+        assert!(refused.contains("READONLY"), "{refused}");
+        replica.promote().unwrap();
+        let set = ask(replica.port(), &replica.password, "SET a 2").unwrap();
+        assert_eq!(set, "+OK\r\n+OK\r\n+OK\r\n");
     }
 }

@@ -22,6 +22,9 @@ use crate::identity::v1::AccessState;
 /// How many buckets there are. Part of the contract: it cannot change while sessions live.
 pub const BUCKETS: u8 = 64;
 
+/// How long a lease holds at most, in ms of Redis's clock.
+pub const LEASE_MS: u64 = 3_000;
+
 /// The consumer group in which the session services read the streams.
 pub const CONSUMER_GROUP: &str = "sessions";
 

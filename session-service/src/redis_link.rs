@@ -1,10 +1,11 @@
 //! The way to Redis: one shared connection that comes back by itself, a short time-out, and a breaker, so that a Redis
 //! that is gone costs each caller microseconds and not the time-out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use identity_proto::access::LEASE_MS;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{FromRedisValue, Pipeline, RedisError, Script};
 
@@ -18,11 +19,12 @@ pub const BACKGROUND: Duration = Duration::from_secs(2);
 /// How long after a failure callers are refused without a try.
 const BREAK_MS: u64 = 100;
 
-/// Clones share the connection and the breaker.
+/// Clones share the connection, the breaker, and what is known of the process at the other end.
 #[derive(Clone)]
 pub struct RedisLink {
     connection: ConnectionManager,
     breaker: Arc<Breaker>,
+    process: Arc<RedisProcess>,
     timeout: Duration,
 }
 
@@ -30,6 +32,17 @@ struct Breaker {
     since: Instant,
     /// Milliseconds after `since` until which the breaker is open.
     open_until: AtomicU64,
+}
+
+/// Which Redis process answers. After a failure it may be another one: a replica that took over has the leases that the
+/// master had, and not its last writes.
+struct RedisProcess {
+    run_id: Mutex<Option<String>>,
+    /// Counts failures. The process is known if there was none since.
+    failures: AtomicU64,
+    known_after: AtomicU64,
+    /// Until when (as the breaker counts) leases may be of the process before.
+    inherits_until: AtomicU64,
 }
 
 impl RedisLink {
@@ -49,6 +62,12 @@ impl RedisLink {
         Ok(RedisLink {
             connection,
             breaker,
+            process: Arc::new(RedisProcess {
+                run_id: Mutex::new(None),
+                failures: AtomicU64::new(1),
+                known_after: AtomicU64::new(0),
+                inherits_until: AtomicU64::new(0),
+            }),
             timeout,
         })
     }
@@ -95,6 +114,39 @@ impl RedisLink {
             .await
     }
 
+    /// Whether a lease that stands may have come from another process, which knew less than the registers that were refused by
+    /// before. Such a lease lapses in time.
+    pub async fn inherits_leases(&self) -> Result<bool, Error> {
+        if self.is_unsure() {
+            self.identify().await?;
+        }
+        Ok(self.breaker.now() < self.process.inherits_until.load(Ordering::Relaxed))
+    }
+
+    /// Whether something failed since the process was last known.
+    pub fn is_unsure(&self) -> bool {
+        self.process.failures.load(Ordering::Acquire) != self.process.known_after.load(Ordering::Acquire)
+    }
+
+    async fn identify(&self) -> Result<(), Error> {
+        // Before it is asked: a failure meanwhile leaves it unsure.
+        let failures = self.process.failures.load(Ordering::Acquire);
+        let mut pipe = redis::pipe();
+        pipe.cmd("INFO").arg("server");
+        let (server,): (String,) = self.pipe(&pipe).await?;
+        let run_id = server.lines().find_map(|line| line.strip_prefix("run_id:"));
+        let run_id = run_id.unwrap_or_default().trim().to_owned();
+        let mut known = self.process.run_id.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|before| *before != run_id) {
+            tracing::warn!("Redis is another process: leases that it may have inherited are not believed");
+            let until = self.breaker.now() + LEASE_MS;
+            self.process.inherits_until.store(until, Ordering::Relaxed);
+        }
+        *known = Some(run_id);
+        self.process.known_after.store(failures, Ordering::Release);
+        Ok(())
+    }
+
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
         if self.breaker.is_open() {
             metrics::redis_failed();
@@ -107,6 +159,7 @@ impl RedisLink {
         if answer.is_err() {
             metrics::redis_failed();
             self.breaker.open();
+            self.process.failures.fetch_add(1, Ordering::Release);
         }
         answer
     }

@@ -1,13 +1,13 @@
 //! Every process is restarted under load, one after the other, and nobody notices: no request fails, nothing that was
 //! answered is lost, and no access that ended comes back.
 
-mod balancer;
 mod load;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use e2e::balancer::Balancer;
 use e2e::cluster::Options;
 use e2e::scim::user;
 use e2e::system::Place;
@@ -15,7 +15,6 @@ use e2e::{Cluster, Tenant};
 use local_stack::process::Signal;
 use serde_json::json;
 
-use balancer::Balancer;
 use load::Load;
 
 const PLACE: Place = Place {

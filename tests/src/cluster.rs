@@ -26,15 +26,24 @@ const LOGIN: &str = "login-key-of-the-cluster-0123456789abcdef";
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 
+/// A variable of a process's environment.
+pub type Setting = (&'static str, String);
+
+/// What all members are made of: the binary, and the folder of their logs.
+pub struct Home {
+    pub binary: &'static str,
+    pub folder: PathBuf,
+}
+
 /// How many of each service there are, and what is set for them beside what they need.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub cores: usize,
     pub sessions: usize,
     pub edges: usize,
-    pub core_settings: Vec<(&'static str, String)>,
-    pub sessions_settings: Vec<(&'static str, String)>,
-    pub edge_settings: Vec<(&'static str, String)>,
+    pub core_settings: Vec<Setting>,
+    pub sessions_settings: Vec<Setting>,
+    pub edge_settings: Vec<Setting>,
 }
 
 /// A running cluster.
@@ -58,7 +67,7 @@ pub struct Member {
     binary: &'static str,
     address: SocketAddr,
     admin: SocketAddr,
-    settings: Vec<(&'static str, String)>,
+    settings: Vec<Setting>,
     log: PathBuf,
     process: Option<Process>,
 }
@@ -74,42 +83,20 @@ impl Cluster {
         fs::create_dir_all(&folder).expect("a folder for logs can be made");
         let (postgres, redis) = (Postgres::start_fresh(), Redis::start_fresh());
         let database_url = postgres.database("empty", async |_| Ok(())).await;
-        let members = |count, service, settings: &dyn Fn() -> Vec<(&'static str, String)>| {
-            let member = |number| Member::new(place.binary, service, number, settings(), &folder);
-            (0..count).map(member).collect::<Vec<_>>()
+        let home = Home {
+            binary: place.binary,
+            folder: folder.clone(),
         };
-
-        let keys = format!("edge:edge:{EDGE},sessions:sessions:{SESSIONS},test:admin:{ADMIN}");
-        let cores = members(options.cores, "core", &|| {
-            let mut settings = options.core_settings.clone();
-            settings.extend([
-                ("DATABASE_URL", database_url.clone()),
-                ("REDIS_URL", redis.url()),
-                ("PORTCULLIS_SERVICE_KEYS", keys.clone()),
-                ("PORTCULLIS_LOGIN_KEY", LOGIN.to_owned()),
-                ("PORTCULLIS_DATABASE_POOL_SIZE", "4".to_owned()),
-            ]);
-            settings
-        });
-        let core_urls = cores.iter().map(Member::url).collect::<Vec<_>>().join(",");
-        let sessions = members(options.sessions, "sessions", &|| {
-            let mut settings = options.sessions_settings.clone();
-            settings.extend([
-                ("REDIS_URL", redis.url()),
-                ("PORTCULLIS_CORE_URL", core_urls.clone()),
-                ("PORTCULLIS_SERVICE_KEY", SESSIONS.to_owned()),
-                ("PORTCULLIS_SERVICE_KEYS", format!("test:admin:{ADMIN}")),
-            ]);
-            settings
-        });
-        let edges = members(options.edges, "edge", &|| {
-            let mut settings = options.edge_settings.clone();
-            settings.extend([
-                ("PORTCULLIS_CORE_URL", core_urls.clone()),
-                ("PORTCULLIS_SERVICE_KEY", EDGE.to_owned()),
-            ]);
-            settings
-        });
+        let cores: Vec<_> = (0..options.cores)
+            .map(|number| Member::core(&home, number, &database_url, &redis.url(), &options.core_settings))
+            .collect();
+        let core_urls = urls(&cores);
+        let sessions = (0..options.sessions)
+            .map(|number| Member::sessions(&home, number, &redis.url(), &core_urls, &options.sessions_settings))
+            .collect();
+        let edges = (0..options.edges)
+            .map(|number| Member::edge(&home, number, &core_urls, &options.edge_settings))
+            .collect();
         let mut cluster = Cluster {
             cores,
             sessions,
@@ -136,14 +123,23 @@ impl Cluster {
 
     /// The internal services' interfaces, at all their addresses, with the administrator's key.
     pub fn grpc(&self) -> Grpc {
-        let urls = |members: &[Member]| members.iter().map(Member::url).collect::<Vec<_>>().join(",");
-        Grpc::at(&urls(&self.cores), &urls(&self.sessions), ADMIN)
+        grpc(&urls(&self.cores), &urls(&self.sessions))
     }
 
     /// A SCIM client of `base`, an edge or what stands before them.
     pub fn scim(&self, base: &str, token: &str) -> Scim {
         Scim::new(&format!("{base}/scim/v2"), Some(token))
     }
+}
+
+/// The members' URLs, separated by commas.
+pub fn urls(members: &[Member]) -> String {
+    members.iter().map(Member::url).collect::<Vec<_>>().join(",")
+}
+
+/// The internal services' interfaces at these URLs, with the key of an administrator that members know.
+pub fn grpc(cores: &str, sessions: &str) -> Grpc {
+    Grpc::at(cores, sessions, ADMIN)
 }
 
 impl Drop for Cluster {
@@ -154,24 +150,62 @@ impl Drop for Cluster {
 }
 
 impl Member {
+    /// An identity-core on these servers, not started yet.
+    pub fn core(home: &Home, number: usize, database: &str, redis: &str, settings: &[Setting]) -> Self {
+        let keys = format!("edge:edge:{EDGE},sessions:sessions:{SESSIONS},test:admin:{ADMIN}");
+        let needed = [
+            ("DATABASE_URL", database),
+            ("REDIS_URL", redis),
+            ("PORTCULLIS_SERVICE_KEYS", &keys),
+            ("PORTCULLIS_LOGIN_KEY", LOGIN),
+            ("PORTCULLIS_DATABASE_POOL_SIZE", "4"),
+        ];
+        Member::new(home, "core", number, &needed, settings)
+    }
+
+    /// A session-service, not started yet.
+    pub fn sessions(home: &Home, number: usize, redis: &str, cores: &str, settings: &[Setting]) -> Self {
+        let needed = [
+            ("REDIS_URL", redis),
+            ("PORTCULLIS_CORE_URL", cores),
+            ("PORTCULLIS_SERVICE_KEY", SESSIONS),
+            ("PORTCULLIS_SERVICE_KEYS", &format!("test:admin:{ADMIN}")),
+        ];
+        Member::new(home, "sessions", number, &needed, settings)
+    }
+
+    /// A scim-edge, not started yet.
+    pub fn edge(home: &Home, number: usize, cores: &str, settings: &[Setting]) -> Self {
+        let needed = [("PORTCULLIS_CORE_URL", cores), ("PORTCULLIS_SERVICE_KEY", EDGE)];
+        Member::new(home, "edge", number, &needed, settings)
+    }
+
+    /// What is set beside what it needs goes before, as in a shell.
     fn new(
-        binary: &'static str,
+        home: &Home,
         service: &'static str,
         number: usize,
-        settings: Vec<(&'static str, String)>,
-        folder: &std::path::Path,
+        needed: &[(&'static str, &str)],
+        settings: &[Setting],
     ) -> Self {
         let name = format!("{service}-{number}");
+        let needed = needed.iter().map(|(name, value)| (*name, (*value).to_owned()));
         Member {
-            log: folder.join(format!("{name}.log")),
+            log: home.folder.join(format!("{name}.log")),
             name,
             service,
-            binary,
+            binary: home.binary,
             address: free_address(),
             admin: free_address(),
-            settings,
+            settings: settings.iter().cloned().chain(needed).collect(),
             process: None,
         }
+    }
+
+    /// Sets a variable of its environment from the next start on, or no longer sets it.
+    pub fn set(&mut self, name: &'static str, value: Option<&str>) {
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.extend(value.map(|value| (name, value.to_owned())));
     }
 
     /// Where it answers.
@@ -270,6 +304,13 @@ impl Member {
     pub async fn stop(&mut self) -> i32 {
         self.signal(Signal::TERM);
         self.end().await
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("a process can be killed");
+        }
     }
 
     /// All that it has logged, over all its starts.

@@ -5,13 +5,16 @@
 //! internal service, [`System::cli`] as a person at a shell. With `PORTCULLIS_E2E_DEV_JSON` the shared system is one
 //! that runs already.
 
+pub mod balancer;
 pub mod cli;
 pub mod cluster;
 pub mod collector;
 pub mod fence_model;
 pub mod grpc;
+pub mod history;
 pub mod measure;
 pub mod processes;
+pub mod proxy;
 pub mod raw_http;
 pub mod replay;
 pub mod scim;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use identity_proto::access::BUCKETS;
+use identity_proto::access::{BUCKETS, LEASE_MS};
 
 use super::link::Link;
 use super::relay::{CurrentLink, linked};
@@ -15,8 +15,6 @@ use crate::store::SystemStore;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
-/// How long they hold, in ms of Redis's clock.
-const LEASE_MS: i64 = 3_000;
 
 /// Renews the leases of all buckets for as long as there is a link.
 pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
@@ -76,6 +74,6 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
         .filter(|(_, _, clean)| *clean)
         .filter_map(|(bucket, ..)| u8::try_from(bucket).ok())
         .collect();
-    link.grant(&clean, before + LEASE_MS).await?;
+    link.grant(&clean, before + LEASE_MS.cast_signed()).await?;
     Ok(u8::try_from(clean.len())?)
 }

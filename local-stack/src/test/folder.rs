@@ -18,7 +18,7 @@ use crate::{place, user};
 
 /// The folder of one test server, held as long as this value lives.
 #[derive(Debug)]
-pub(super) struct RunFolder {
+pub(crate) struct RunFolder {
     pub path: PathBuf,
     _lock: File,
 }

@@ -13,7 +13,7 @@
 //!
 //! These functions panic instead of returning errors: a test without its servers has failed.
 
-mod folder;
+pub(crate) mod folder;
 mod postgres;
 mod redis;
 

@@ -15,7 +15,7 @@ use crate::core_client::CoreClient;
 use crate::error::Error;
 use crate::redis_link::RedisLink;
 
-static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("prune.lua")));
+pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("prune.lua")));
 
 /// How many users one round trip prunes. Redis does nothing else meanwhile: ten users of a hundred sessions take 4 ms.
 const USERS_AT_ONCE: isize = 10;

@@ -1,7 +1,7 @@
 -- Validates a session against the registers, in one round trip.
 --
 -- KEYS[1]  the bucket's prefix
--- ARGV     1 tenant, 2 user, 3 session id
+-- ARGV     1 tenant, 2 user, 3 session id, 4 whether a lease may have come from another process (1): not to be believed
 -- Returns  {'unknown'}  no such session, and access did not end
 --          {'ended', 0} / {'tenant', 0}  no such session, and the user's / the tenant's access ended
 --          {'valid', expires (ms)}
@@ -29,7 +29,7 @@ if not session[1] then
   return { 'unknown' }
 end
 local ask = { 'ask', session[1], session[2], tonumber(session[3]) }
-if not gen or redis.call('EXISTS', prefix .. ':lease') == 0 then
+if not gen or ARGV[4] == '1' or redis.call('EXISTS', prefix .. ':lease') == 0 then
   return ask
 end
 

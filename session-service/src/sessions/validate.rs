@@ -12,6 +12,7 @@ use super::create::split;
 use super::{Sessions, hex, unknown_answer};
 use crate::error::Error;
 use crate::metrics;
+use crate::prune::PRUNE;
 use crate::token::{Locator, locate};
 
 static VALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("validate.lua")));
@@ -45,9 +46,7 @@ impl Sessions {
                 owner: None,
             });
         };
-        let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*locator.id];
-        let answer: Vec<Value> = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
-        let (word, numbers) = split(answer)?;
+        let (word, numbers) = split(self.look(&locator).await?)?;
         let verdict = match (word.as_str(), numbers.as_slice()) {
             ("ask", session) => self.ask(&locator, session).await?,
             ("valid", &[expires]) => Verdict::Valid { expires },
@@ -64,15 +63,56 @@ impl Sessions {
         Ok(Validated { verdict, owner })
     }
 
+    /// Once more if something failed meanwhile: the answer may be another process's.
+    async fn look(&self, locator: &Locator) -> Result<Vec<Value>, Error> {
+        let (tenant, user) = (hex(locator.tenant), hex(locator.user));
+        loop {
+            let inherited = if self.redis.inherits_leases().await? { "1" } else { "0" };
+            let arguments = [&*tenant, &*user, &*locator.id, inherited];
+            let answer = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
+            if !self.redis.is_unsure() {
+                return Ok(answer);
+            }
+        }
+    }
+
     async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {
         let &[tenant_epoch, user_epoch, expires] = session else {
             return Err(unknown_answer());
         };
         metrics::core_asked();
         match self.core.resolve(locator.tenant, locator.user).await {
-            Ok(truth) => Ok(judge(&truth, tenant_epoch, user_epoch, expires)),
+            Ok(truth) => {
+                self.end_what_is_over(locator, &truth, (tenant_epoch, user_epoch)).await;
+                Ok(judge(&truth, tenant_epoch, user_epoch, expires))
+            }
             Err(Error::Core(status)) if reason(&status) == Some(ErrorReason::NotFound) => Ok(Verdict::TenantEnded),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Sessions {
+    /// The core may know of an end before the register does, which is believed again as soon as there is a lease: what was
+    /// refused must not be valid in between. Epochs only rise, so what is below one is over for good.
+    async fn end_what_is_over(&self, locator: &Locator, truth: &Epochs, session: (i64, i64)) {
+        let floor = |truth: i64, session: i64| {
+            if truth > session {
+                truth.to_string()
+            } else {
+                String::new()
+            }
+        };
+        let (tenant, user) = (floor(truth.tenant_epoch, session.0), floor(truth.user_epoch, session.1));
+        if tenant.is_empty() && user.is_empty() {
+            return;
+        }
+        let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*user, &*tenant];
+        // Refused all the same if it fails.
+        let pruned: Result<i64, _> = self.redis.run(&PRUNE, locator.bucket, &arguments).await;
+        match pruned {
+            Ok(sessions) => metrics::pruned(sessions),
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "not pruned yet"),
         }
     }
 }

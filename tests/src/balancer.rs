@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use e2e::scim::try_send;
+use crate::scim::try_send;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Balances for as long as it lives.
-pub(super) struct Balancer {
-    pub(super) url: String,
+pub struct Balancer {
+    pub url: String,
     _tasks: JoinSet<()>,
 }
 
@@ -27,7 +27,7 @@ struct Edge {
 
 impl Balancer {
     /// Before edges at these addresses, each with the URL of its admin listener.
-    pub(super) async fn start(edges: impl Iterator<Item = (SocketAddr, String)>) -> Self {
+    pub async fn start(edges: impl Iterator<Item = (SocketAddr, String)>) -> Self {
         let edge = |(address, admin)| Edge {
             address,
             ready: format!("{admin}/readyz"),

@@ -1,0 +1,148 @@
+//! What is said of each fault.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::row::{Judged, Outcome, Row};
+
+/// The figures of docs/access-ends.md for a system that is well, ms.
+const HEALTHY: [(usize, f64); 2] = [(50, 50.0), (99, 250.0)];
+/// How long an end of access may take while Redis is gone, ms.
+const SCIM: f64 = 1_000.0;
+
+pub const HEAD: &str = "fault                    endings  lost  revived  E p50     p99     max ms  unavailable  recovery s  gap p99 ms  result";
+
+impl Row {
+    pub fn failed(&self) -> bool {
+        match &self.outcome {
+            Outcome::NotRun(_) => false,
+            Outcome::Broken(_) => true,
+            Outcome::Judged(judged) => !judged.failures.is_empty(),
+        }
+    }
+
+    pub fn line(&self) -> String {
+        match &self.outcome {
+            Outcome::NotRun(why) => format!("{:<24} NOT RUN: {why}", self.name),
+            Outcome::Broken(why) => format!("{:<24} BROKEN: {why}", self.name),
+            Outcome::Judged(judged) => self.judged(judged),
+        }
+    }
+
+    fn judged(&self, judged: &Judged) -> String {
+        let history = &judged.history;
+        let result = if judged.failures.is_empty() { "PASS" } else { "FAIL" };
+        let mut line = format!(
+            "{:<24} {:>7} {:>5} {:>8} {:>7.1} {:>7.1} {:>8.1} {:>13} {:>11.2} {:>11.1}  {result}",
+            self.name,
+            history.endings,
+            history.lost.len(),
+            history.revived.len(),
+            history.percentile(50),
+            history.percentile(99),
+            history.percentile(100),
+            history.unavailable,
+            judged.recovery.as_secs_f64(),
+            history.gap(99),
+        );
+        for note in self.notes(judged) {
+            let _ = write!(line, " *{note}");
+        }
+        line
+    }
+
+    /// What is over its figure, and decides nothing.
+    fn notes(&self, judged: &Judged) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (percent, most) in HEALTHY {
+            let e = judged.history.percentile(percent);
+            if self.name == "healthy" && e > most {
+                notes.push(format!("p{percent} over {most} ms"));
+            }
+        }
+        let slowest = millis(judged.history.slowest_end);
+        if self.name.starts_with("redis") && slowest > SCIM {
+            notes.push(format!("an end took {slowest:.0} ms"));
+        }
+        if let Some(last) = judged.history.last_valid_of_tenant {
+            notes.push(format!("the tenant's sessions: {:.0} ms", millis(last)));
+        }
+        if judged.history.flapped > 0 {
+            notes.push(format!(
+                "{} validations of what another had refused",
+                judged.history.flapped
+            ));
+        }
+        if judged.history.gap(99) > 12.0 {
+            notes.push("validated less often than every 10 ms".to_owned());
+        }
+        notes
+    }
+
+    pub fn json(&self) -> String {
+        let value = match &self.outcome {
+            Outcome::NotRun(why) => json!({"fault": self.name, "result": "not run", "why": why}),
+            Outcome::Broken(why) => json!({"fault": self.name, "result": "broken", "why": why}),
+            Outcome::Judged(judged) => json!({
+                "fault": self.name,
+                "result": if judged.failures.is_empty() { "pass" } else { "fail" },
+                "endings": judged.history.endings,
+                "lost": judged.history.lost.len(),
+                "revived": judged.history.revived.len(),
+                "flapped": judged.history.flapped,
+                "wrong": judged.history.wrong.len(),
+                "e_ms": {
+                    "p50": judged.history.percentile(50),
+                    "p99": judged.history.percentile(99),
+                    "max": judged.history.percentile(100),
+                },
+                "e_of_tenant_ms": judged.history.last_valid_of_tenant.map(millis),
+                "slowest_end_ms": millis(judged.history.slowest_end),
+                "validations": judged.history.validations,
+                "unavailable": judged.history.unavailable,
+                "recovery_s": judged.recovery.as_secs_f64(),
+                "gap_p99_ms": judged.history.gap(99),
+                "failures": judged.failures,
+            }),
+        };
+        value.to_string()
+    }
+}
+
+/// The table of docs/access-ends.md.
+pub fn markdown(rows: &[Row]) -> String {
+    let mut table = "| fault | endings | lost | revived | E p50 / p99 / max, ms | unavailable | recovery, s | |\n\
+                     |---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for row in rows {
+        let _ = match &row.outcome {
+            Outcome::NotRun(_) => writeln!(table, "| {} | | | | | | | not run |", row.what),
+            Outcome::Broken(_) => writeln!(table, "| {} | | | | | | | broken |", row.what),
+            Outcome::Judged(judged) => writeln!(
+                table,
+                "| {} | {} | {} | {} | {:.0} / {:.0} / {:.0} | {} | {:.1} | {} |",
+                row.what,
+                judged.history.endings,
+                judged.history.lost.len(),
+                judged.history.revived.len(),
+                judged.history.percentile(50),
+                judged.history.percentile(99),
+                judged.history.percentile(100),
+                judged.history.unavailable,
+                judged.recovery.as_secs_f64(),
+                if judged.failures.is_empty() {
+                    "held"
+                } else {
+                    "**failed**"
+                },
+            ),
+        };
+    }
+    table
+}
+
+#[expect(clippy::cast_precision_loss, reason = "minutes in µs fit")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1_000.0
+}
