@@ -201,7 +201,9 @@ pub async fn poisoned(world: &mut World, lasts: Duration) -> Result<()> {
                 }
                 pipe.ignore();
             }
-            pipe.query_async::<()>(&mut connection).await?;
+            if pipe.cmd_iter().next().is_some() {
+                pipe.query_async::<()>(&mut connection).await?;
+            }
         }
     }
     Ok(())
