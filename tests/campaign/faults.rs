@@ -437,7 +437,7 @@ pub const FAULTS: [Fault; 33] = [
     Fault {
         name: "events-poisoned",
         what: "events come twice, out of order, and unreadable",
-        seconds: (3, 90),
+        seconds: (3, 120),
         inject: |world, lasts| Box::pin(acts::poisoned(world, lasts)),
         heal: |world, lasts| Box::pin(acts::buried(world, lasts)),
         expect: Expect {
