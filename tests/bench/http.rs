@@ -122,7 +122,10 @@ fn read_head(bytes: &[u8]) -> io::Result<Option<Head>> {
             .find(|header| header.name.eq_ignore_ascii_case(name));
         header.and_then(|header| std::str::from_utf8(header.value).ok())
     };
-    let length = value("content-length").and_then(|length| length.parse().ok());
+    let length = match response.code {
+        Some(204) => Some(0),
+        _ => value("content-length").and_then(|length| length.parse().ok()),
+    };
     if length.is_none() && value("transfer-encoding") != Some("chunked") {
         return Err(io::Error::other("an answer without a length"));
     }
