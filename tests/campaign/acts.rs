@@ -21,9 +21,9 @@ pub const DATA: &str = "data";
 pub const COPY: &str = "copy";
 
 /// How often events are played again.
-const POISON_EVERY: Duration = Duration::from_millis(300);
+const POISON_EVERY: Duration = Duration::from_secs(1);
 /// How many of a bucket's events.
-const REPLAYED: usize = 20;
+const REPLAYED: usize = 5;
 /// Five tries of ten seconds each, and looks in between.
 const BURIED_AFTER: Duration = Duration::from_secs(100);
 

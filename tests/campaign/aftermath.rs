@@ -63,6 +63,7 @@ pub async fn look(world: &World, load: &Load, is_undone: bool, pruned: bool) -> 
             .bind(tenant)
             .fetch_one(&mut sql)
             .await?;
+    let looked = Instant::now();
     let access: BTreeMap<Uuid, Access> = access.into_iter().map(|row| (row.user_id, row)).collect();
     for user in load.users() {
         let Some(access) = access.get(&user.id.parse()?) else {
@@ -90,7 +91,7 @@ pub async fn look(world: &World, load: &Load, is_undone: bool, pruned: bool) -> 
         let expect = valid.get(&user.subject).copied().unwrap_or_default();
         in_redis(&mut registers, &truth, expect, &mut found).await?;
         if pruned {
-            gone(&mut registers, &truth, expect, &mut found).await?;
+            gone(&mut registers, &truth, expect, looked, &mut found).await?;
         }
     }
     Ok(found)
@@ -229,14 +230,14 @@ async fn in_redis(
     Ok(())
 }
 
-/// What ended is deleted, in time.
+/// What ended is deleted, in time for all users together.
 async fn gone(
     registers: &mut MultiplexedConnection,
     truth: &Truth<'_>,
     valid: usize,
+    since: Instant,
     found: &mut Aftermath,
 ) -> Result<()> {
-    let since = Instant::now();
     loop {
         let left = truth.sessions(registers).await?.len();
         if left <= valid {

@@ -13,7 +13,7 @@ use e2e::cluster::{Home, Member, grpc, urls};
 use e2e::grpc::Grpc;
 use e2e::proxy::{Proxy, Way};
 use e2e::scim::Scim;
-use e2e::system::Place;
+use e2e::system::{Place, sweep};
 use local_stack::{Postgres, Redis, place};
 use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
@@ -69,7 +69,8 @@ impl Clients {
 impl World {
     /// Starts everything, and answers when every process is ready.
     pub async fn start(seed: u64) -> Result<World> {
-        // Swept like a system's folder, if this process dies.
+        // Of campaigns that were killed.
+        sweep(PLACE.scratch.as_ref());
         let name = format!("dev-{}-campaign-{}", std::process::id(), Uuid::new_v4().simple());
         let folder = PathBuf::from(PLACE.scratch).join(name);
         fs::create_dir_all(&folder)?;

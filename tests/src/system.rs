@@ -234,7 +234,7 @@ fn read(file: &Path) -> Option<Description> {
 }
 
 /// Removes what test processes left that could not clean up.
-pub(crate) fn sweep(scratch: &Path) {
+pub fn sweep(scratch: &Path) {
     for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name
