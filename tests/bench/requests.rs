@@ -167,9 +167,9 @@ pub fn create_group(number: u64, members: &[u64]) -> Request {
     request
 }
 
-/// Adds the user to the group, or takes it out. The answer has no body.
+/// Adds the user to the group, or takes it out.
 pub fn patch_member(group: u64, user: u64, comes: bool) -> Request {
-    let mut request = Request::new("PATCH", format!("/Groups/{}", data::id(group)), 204, vec![]);
+    let mut request = Request::new("PATCH", format!("/Groups/{}", data::id(group)), 200, vec![]);
     let id = data::id(user);
     request.body = patch_body(&if comes {
         format!(r#"{{"op":"add","path":"members","value":[{{"value":"{id}"}}]}}"#)

@@ -148,8 +148,7 @@ pub async fn replace(
     render_changed(&edge, &caller, updated, &client, projection).await
 }
 
-/// PATCH /Groups/{id}. Without members the answer would not be the whole resource: then it has no body, as RFC 7644 section
-/// 3.5.2 allows.
+/// PATCH /Groups/{id}
 pub async fn patch(
     State(edge): State<Arc<Edge>>,
     Writer(caller): Writer,
@@ -171,10 +170,6 @@ pub async fn patch(
     };
     let change = async |mut core: GroupServiceClient<_>, request| core.patch_group(request).await;
     let patched = edge.core.change_group(request, &caller.hash, change).await?;
-    if matches!(projection, Projection::All) && !shows_members(&caller, &projection) {
-        let version = version(patched.meta.as_ref());
-        return with_etag(respond::empty(StatusCode::NO_CONTENT), version);
-    }
     render_changed(&edge, &caller, patched, &client, projection).await
 }
 

@@ -321,7 +321,7 @@ async fn a_name_and_members_change_together() {
     let operations = json!([{"op": "replace", "value": {"id": group.id(), "displayName": "Crew"}},
         op("add", "members", &people.values("d"))]);
     let patched = scim.patch(&group_path(&group), &operations).await;
-    assert_eq!(patched.status, 204, "{patched:?}");
+    assert_eq!(patched.status, 200, "{patched:?}");
     assert_eq!(scim.get(&group_path(&group)).await.json["displayName"], "Crew");
     assert_eq!(members_of(&scim, &group_path(&group)).await, set(&people.ids("abcd")));
     let other = json!([{"op": "replace", "value": {"id": Uuid::now_v7(), "displayName": "Other"}}]);
@@ -345,11 +345,11 @@ async fn a_patch_takes_many_members_in_one_operation_and_many_operations() {
     }
     let many: Vec<_> = (0..4_000).map(|number: usize| ids[number % 40].clone()).collect();
     let added = scim.patch(&path, &json!([op("add", "members", &values(&many))])).await;
-    assert_eq!(added.status, 204, "{added:?}");
+    assert_eq!(added.status, 200, "{added:?}");
     assert_eq!(members_of(&scim, &path).await, set(&ids));
     let by_path =
         |number: usize| json!({"op": "remove", "path": format!("members[value eq \"{}\"]", ids[number % 39])});
     let removals: Vec<_> = (0..2_500).map(by_path).collect();
-    assert_eq!(scim.patch(&path, &json!(removals)).await.status, 204);
+    assert_eq!(scim.patch(&path, &json!(removals)).await.status, 200);
     assert_eq!(members_of(&scim, &path).await, BTreeSet::from([ids[39].clone()]));
 }

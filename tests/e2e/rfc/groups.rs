@@ -225,7 +225,7 @@ async fn a_group_has_versions_that_its_members_move() {
     let again = scim.patch(&path, &add).await;
     assert_eq!(
         (again.status, again.header("etag")),
-        (204, second.as_str()),
+        (200, second.as_str()),
         "no news, no version"
     );
     assert_eq!(scim.get(&path).await.json["meta"], read.json["meta"]);
@@ -255,7 +255,7 @@ async fn a_group_has_versions_that_its_members_move() {
         assert_eq!(members_of(&scim, &path).await, set([&ann]), "{method}");
     }
     let removed = with_header(&scim, Method::PATCH, &path, ("if-match", &second), Some(&remove)).await;
-    assert_eq!(removed.status, 204, "{removed:?}");
+    assert_eq!(removed.status, 200, "{removed:?}");
     let gone = with_header(&scim, Method::DELETE, &path, ("if-match", "*"), None).await;
     assert_eq!(gone.status, 204);
 }

@@ -73,9 +73,14 @@ fn with_values(number: usize, statement: &Statement, vary: &[Vary], variables: &
         let typed = format!("{expression}{}", cast(value));
         // Where the statement says the type itself, it is not said twice; where nothing says it, any type will do. A boolean that
         // is to be a number is a boolean first.
-        let number_of_boolean = matches!(value.as_str(), "t" | "f").then_some("::boolean").unwrap_or_default();
+        let number_of_boolean = matches!(value.as_str(), "t" | "f")
+            .then_some("::boolean")
+            .unwrap_or_default();
         text = text
-            .replace(&format!("{parameter}::int"), &format!("{expression}{number_of_boolean}::int"))
+            .replace(
+                &format!("{parameter}::int"),
+                &format!("{expression}{number_of_boolean}::int"),
+            )
             .replace(&format!("{parameter} IS "), &format!("{expression}::text IS "))
             .replace(&format!("{parameter}::"), &format!("{expression}::"))
             .replace(&parameter, &typed);
