@@ -171,7 +171,7 @@ impl<L: Link> Links<L> {
     /// Waits until some were made or are gone; for ever, once they are no longer kept.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

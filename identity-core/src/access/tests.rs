@@ -66,7 +66,7 @@ impl Fixture {
     }
 
     async fn apply(&self, link: &Arc<Link>) -> i64 {
-        apply_batch(&self.system, &[link.clone()]).await.unwrap()
+        apply_batch(&self.system, std::slice::from_ref(link)).await.unwrap()
     }
 
     async fn tenant(&self) -> Uuid {
