@@ -43,7 +43,8 @@ pub(super) fn start(topology: Topology, system: SystemStore, wake: Wake, health:
     links
 }
 
-async fn link(master: Master, system: SystemStore) -> Result<Link, NoLink> {
+/// One link, in bounded time.
+pub(super) async fn link(master: Master, system: SystemStore) -> Result<Link, NoLink> {
     let agreed = tokio::time::timeout(PATIENCE, agree(&master, &system)).await;
     agreed.unwrap_or(Err(NoLink::Timeout))
 }
