@@ -156,7 +156,12 @@ impl RedisLink {
             Ok(answer) => answer.map_err(Error::Redis),
             Err(_) => Err(Error::Down),
         };
-        if answer.is_err() {
+        // Of a wrong kind of value only this one command fails: what comes behind it must not wait.
+        let is_of_the_command =
+            |error: &Error| matches!(error, Error::Redis(error) if error.code() == Some("WRONGTYPE"));
+        if answer.as_ref().is_err_and(is_of_the_command) {
+            metrics::redis_failed();
+        } else if answer.is_err() {
             metrics::redis_failed();
             self.breaker.open();
             self.process.failures.fetch_add(1, Ordering::Release);

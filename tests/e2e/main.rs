@@ -1,12 +1,15 @@
 //! The whole system, from outside.
 
 mod access_ends;
+mod acknowledgements;
 mod bad_input;
 mod crowds;
+mod dead_letters;
 mod events;
 mod faults;
 mod identity_client;
 mod invariants;
+mod many_sessions;
 mod properties;
 mod rfc;
 mod sessions;

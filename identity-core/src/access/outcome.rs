@@ -12,7 +12,7 @@ pub struct Outcome {
     pub applied_at: Option<jiff_sqlx::Timestamp>,
     /// Sessions pruned for this epoch, so far as acknowledged.
     pub pruned: i64,
-    /// When that was acknowledged last; of a tenant once every bucket was gone through.
+    /// When that was acknowledged last.
     pub pruned_at: Option<jiff_sqlx::Timestamp>,
 }
 

@@ -157,7 +157,7 @@ async fn a_page_token_leads_on_in_its_own_list_alone() {
 }
 
 #[tokio::test]
-async fn a_tenants_ending_is_pruned_once_every_bucket_is_and_is_told_after_the_tenant() {
+async fn what_a_tenants_ending_pruned_is_summed_over_buckets_and_told_after_the_tenant() {
     let core = Core::start().await;
     let mut acme = core.provider("acme").await;
     acme.create(named("ann")).await.unwrap();
@@ -180,9 +180,8 @@ async fn a_tenants_ending_is_pruned_once_every_bucket_is_and_is_told_after_the_t
     for bucket in 0..BUCKETS {
         let now = standing().await;
         assert_eq!(
-            (now.pruned, now.prune_time),
-            (2 * i64::from(bucket), None),
-            "{bucket} buckets"
+            (now.pruned, now.prune_time.is_some()),
+            (2 * i64::from(bucket), bucket > 0)
         );
         prune(&core, acme.tenant, "", suspended.epoch, (bucket, 2)).await;
     }
