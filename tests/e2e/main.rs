@@ -13,6 +13,7 @@ mod many_sessions;
 mod properties;
 mod rfc;
 mod sessions;
+mod suspension;
 mod telemetry;
 mod threat_model;
 mod traces;
