@@ -15,6 +15,7 @@ const WAIT: &str = "portcullis_database_wait_seconds";
 const WAITING: &str = "portcullis_outbox_waiting";
 const LAG: &str = "portcullis_outbox_lag_seconds";
 const END: &str = "portcullis_access_end_seconds";
+const PRUNE: &str = "portcullis_access_prune_seconds";
 const LEASE_AGE: &str = "portcullis_lease_age_seconds";
 const GENERATIONS: &str = "portcullis_generations_total";
 const LINKED: &str = "portcullis_access_linked";
@@ -45,6 +46,10 @@ pub(crate) fn describe() {
     describe_histogram!(
         END,
         "E, from above: from the statement that changed access to its register's move, by PostgreSQL's clock"
+    );
+    describe_histogram!(
+        PRUNE,
+        "From the statement that changed access to the acknowledgement that its sessions are deleted, of a tenant for each bucket"
     );
     describe_gauge!(
         LEASE_AGE,
@@ -80,6 +85,11 @@ pub(crate) fn waited(lane: &'static str, wait: Duration) {
 /// A register moved so long after its change.
 pub(crate) fn access_moved(seconds: f64) {
     histogram!(END).record(seconds);
+}
+
+/// The sessions of a bucket were pruned so long after the change that ended them.
+pub(crate) fn access_pruned(seconds: f64) {
+    histogram!(PRUNE).record(seconds);
 }
 
 /// The leases were renewed so long ago.

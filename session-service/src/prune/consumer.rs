@@ -1,11 +1,12 @@
 //! Reads the streams of all buckets in one consumer group and prunes as told.
 //!
 //! Delivery is at-least-once: an entry that was not finished is taken over by whoever lives, and after five tries it goes
-//! to the bucket's dead letters, so that it delays nobody. Its register moved before it was ever announced.
+//! to the bucket's dead letters, so that it delays nobody. One that cannot be understood is handed on at once, so that its five tries
+//! take seconds. Its register moved before it was ever announced.
 
 use std::time::Duration;
 
-use identity_proto::access::{CONSUMER_GROUP, entry, prefix, stream};
+use identity_proto::access::{CONSUMER_GROUP, stream};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::streams::{
     StreamId, StreamInfoConsumer, StreamInfoConsumersReply, StreamPendingCountReply, StreamReadOptions, StreamReadReply,
@@ -18,6 +19,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Prune;
+use super::announcement::Announcement;
 use crate::metrics;
 
 /// How long one read waits for news.
@@ -28,13 +30,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const COUNT: usize = 100;
 /// After how long an unfinished entry is taken over, and how often that is looked for.
 const IDLE_MS: usize = 10_000;
-const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
+const TRIM_EVERY: Duration = Duration::from_secs(5);
 /// After how long without a sign a consumer without entries is one of a former life.
 const FORGOTTEN_MS: usize = 3_600_000;
 /// How often an entry is tried.
 const TRIES: usize = 5;
-/// How many dead letters a bucket keeps.
-const DEAD_LETTERS: usize = 1_000;
 
 /// Consumes for ever: at each master what its buckets' streams hold.
 pub(super) async fn consume(prune: Prune, topology: Topology) {
@@ -94,14 +95,17 @@ async fn read(
     master: &Master,
     name: &str,
 ) -> RedisResult<std::convert::Infallible> {
-    let mut looked = tokio::time::Instant::now();
+    let (mut looked, mut trimmed) = (tokio::time::Instant::now(), tokio::time::Instant::now());
     loop {
         for (bucket, id) in news(&mut connection, master, name).await? {
-            finish(prune, &mut connection, bucket, &id).await?;
+            finish(prune, &mut connection, name, (bucket, &id, 1)).await?;
         }
         if looked.elapsed() > TAKE_OVER_EVERY {
             looked = tokio::time::Instant::now();
             take_over(prune, &mut connection, &master.buckets, name).await?;
+        }
+        if trimmed.elapsed() > TRIM_EVERY {
+            trimmed = tokio::time::Instant::now();
             trim(&mut connection, &master.buckets).await?;
         }
     }
@@ -167,18 +171,34 @@ fn hyphenated(id: &str) -> String {
     id.parse::<Uuid>().map_or_else(|_| id.to_owned(), |id| id.to_string())
 }
 
-/// Prunes as one entry says and takes it off the list. An entry that nobody can read stays pending, until it is dead.
-async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
-    let text = |field: &str| id.get::<String>(field);
-    let (Some(tenant), Some(user), Some(epoch)) = (text(entry::TENANT), text(entry::USER), text(entry::EPOCH)) else {
-        tracing::error!(
-            bucket,
-            entry = id.id,
-            "an entry of the stream has not the fields of the contract"
-        );
-        return Ok(());
+/// Prunes as one entry says and takes it off the list; it is delivered for the `tries`th time.
+async fn finish(
+    prune: &Prune,
+    connection: &mut MultiplexedConnection,
+    name: &str,
+    (bucket, id, tries): (u8, &StreamId, usize),
+) -> RedisResult<()> {
+    let announced = match Announcement::read(id) {
+        Ok(announced) => announced,
+        Err(why) if tries < TRIES => {
+            tracing::warn!(
+                bucket,
+                entry = id.id,
+                tries,
+                why,
+                "an entry of the stream cannot be understood"
+            );
+            return hand_on(connection, bucket, name, id).await;
+        }
+        Err(why) => return bury(prune, bucket, id, (&why, tries)).await,
     };
-    let request = text(entry::REQUEST).unwrap_or_default();
+    let Announcement {
+        tenant,
+        user,
+        epoch,
+        request,
+        trace,
+    } = announced;
     // At the level of errors, so that its lines always have the request's id.
     let span = tracing::error_span!(
         "prune",
@@ -186,7 +206,7 @@ async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u
         tenant.id = hyphenated(&tenant),
         user.id = hyphenated(&user)
     );
-    trace::follow(&span, &text(entry::TRACE).unwrap_or_default());
+    trace::follow(&span, &trace);
     let pruning = async {
         match user.as_str() {
             "" => prune.tenant(bucket, &tenant, &epoch).await,
@@ -201,11 +221,43 @@ async fn finish(prune: &Prune, connection: &mut MultiplexedConnection, bucket: u
             connection.xack(stream(bucket), CONSUMER_GROUP, &[&id.id]).await
         }
         Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            span.in_scope(|| tracing::warn!(bucket, entry = id.id, error, "not pruned yet"));
-            Ok(())
+            let why = told(&error);
+            span.in_scope(|| tracing::warn!(bucket, entry = id.id, tries, why, "not pruned yet"));
+            match tries {
+                ..TRIES => Ok(()),
+                _ => bury(prune, bucket, id, (&why, tries)).await,
+            }
         }
     }
+}
+
+fn told(error: &crate::error::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Counts an entry as long unfinished, so that whoever looks next tries it: perhaps a newer version, which understands it.
+async fn hand_on(connection: &mut MultiplexedConnection, bucket: u8, name: &str, id: &StreamId) -> RedisResult<()> {
+    let mut claim = redis::cmd("XCLAIM");
+    claim
+        .arg(stream(bucket))
+        .arg(CONSUMER_GROUP)
+        .arg(name)
+        .arg(0)
+        .arg(&id.id);
+    claim.arg("IDLE").arg(IDLE_MS).arg("JUSTID");
+    claim.exec_async(connection).await
+}
+
+/// It stays where it is, and is taken over again, if that fails.
+async fn bury(prune: &Prune, bucket: u8, id: &StreamId, (why, tries): (&str, usize)) -> RedisResult<()> {
+    if let Err(error) = prune.bury(bucket, &id.id, why, tries).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(bucket, entry = id.id, error, "a dead letter is not buried yet");
+    }
+    Ok(())
 }
 
 /// Takes over what another consumer, or an earlier life, left unfinished.
@@ -233,40 +285,22 @@ async fn take_over(
                 .xclaim(stream(bucket), CONSUMER_GROUP, name, IDLE_MS, &[&waiting.id])
                 .await?;
             for id in &claimed.ids {
-                if waiting.times_delivered >= TRIES {
-                    bury(connection, bucket, id).await?;
+                let tries = waiting.times_delivered;
+                if tries >= TRIES {
+                    bury(
+                        prune,
+                        bucket,
+                        id,
+                        ("it was not finished, and nobody came to say why", tries),
+                    )
+                    .await?;
                 } else {
-                    finish(prune, connection, bucket, id).await?;
+                    finish(prune, connection, name, (bucket, id, tries + 1)).await?;
                 }
             }
         }
     }
     Ok(())
-}
-
-/// Moves an entry to the bucket's dead letters.
-async fn bury(connection: &mut MultiplexedConnection, bucket: u8, id: &StreamId) -> RedisResult<()> {
-    metrics::buried();
-    tracing::error!(
-        bucket,
-        entry = id.id,
-        "an entry failed {TRIES} times and goes to the dead letters"
-    );
-    let mut pipe = redis::pipe();
-    pipe.atomic()
-        .cmd("XADD")
-        .arg(format!("{}:dead", prefix(bucket)))
-        .arg("MAXLEN")
-        .arg("~")
-        .arg(DEAD_LETTERS)
-        .arg("*");
-    for (field, value) in &id.map {
-        pipe.arg(field)
-            .arg(redis::from_redis_value_ref::<Vec<u8>>(value).unwrap_or_default());
-    }
-    pipe.arg("entry").arg(&id.id).ignore();
-    pipe.xack(stream(bucket), CONSUMER_GROUP, &[&id.id]).ignore();
-    pipe.query_async(connection).await
 }
 
 /// Cuts each stream below the oldest entry that is not finished, in whatever group.

@@ -2,7 +2,9 @@
 //! needs no event. Both are idempotent, and no safety rests on either.
 
 mod acknowledge;
+mod announcement;
 mod consumer;
+pub mod dead_letters;
 mod sweep;
 
 use std::sync::LazyLock;
@@ -34,6 +36,7 @@ impl Prune {
         let prune = Prune { redis, core };
         shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), topology));
         shutdown.spawn_endless("prune sweep", sweep::sweep(prune.clone()));
+        shutdown.spawn_endless("dead letters", dead_letters::count(prune.clone()));
         shutdown.spawn_endless("prune acknowledgements", acknowledge::acknowledge(prune));
     }
 
@@ -54,9 +57,11 @@ impl Prune {
             pruned += self.users(bucket, &owners, epoch).await?;
             match owners.last() {
                 Some(last) => from = format!("({last}"),
-                None => return Ok(pruned),
+                None => break,
             }
         }
+        // Of nobody's sessions: it notes that the bucket was gone through, also when there was nothing in it.
+        Ok(pruned + self.redis.run::<i64>(&PRUNE, bucket, &[tenant, "", "", epoch]).await?)
     }
 
     /// Ends, for these `tenant:user`, what is below the tenant's epoch, or what the registers say is over if it is
