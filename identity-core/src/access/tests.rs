@@ -122,6 +122,14 @@ impl Fixture {
         }
     }
 
+    /// What waits has waited for long.
+    async fn age(&self) {
+        sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
     async fn unapplied(&self) -> i64 {
         let statement = "SELECT count(*) FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL";
         sqlx::query_as::<_, (i64,)>(statement)
@@ -332,10 +340,7 @@ async fn no_lease_stands_over_a_change_that_waits() {
         .await
         .expect("a change of this moment holds nothing back");
 
-    sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
-        .execute(&fixture.owner)
-        .await
-        .unwrap();
+    fixture.age().await;
     renew_leases(&fixture.system, &link).await.unwrap();
     assert_eq!(fixture.lease(mine).await, Some(granted), "not renewed");
     assert!(fixture.lease(other).await.unwrap() > granted, "other buckets go on");

@@ -79,10 +79,7 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
     assert_eq!(left.len(), 2);
     fixture.change(tenant, theirs, "inactive").await;
     let epoch = fixture.change(tenant, ours, "inactive").await;
-    sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
-        .execute(&fixture.owner)
-        .await
-        .unwrap();
+    fixture.age().await;
     assert_eq!(
         apply_batch(&fixture.system, &left).await.unwrap(),
         1,
@@ -97,6 +94,12 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
     fixture.suspend(tenant).await;
     assert_eq!(apply_batch(&fixture.system, &left).await.unwrap(), 1);
     assert_eq!(fixture.unapplied().await, 2, "a tenant's change waits for all masters");
+    fixture.age().await;
+    assert_eq!(
+        renewed(&fixture, &left).await,
+        held,
+        "and keeps no lease of others back"
+    );
 
     until(&mut links, |links| links.now().is_whole()).await;
     let taken = links.of(bucket(tenant, theirs)).unwrap();
