@@ -57,8 +57,7 @@ impl From<Error> for Status {
             Error::Invalid(_) => (Code::InvalidArgument, ErrorReason::InvalidValue, None),
             Error::ServiceKey => (Code::Unauthenticated, ErrorReason::ServiceKeyInvalid, None),
             Error::Role => (Code::PermissionDenied, ErrorReason::MethodNotAllowed, None),
-            Error::NoLetter(_) => (Code::NotFound, ErrorReason::NotFound, None),
-            Error::NotFound => (Code::NotFound, ErrorReason::NotFound, None),
+            Error::NoLetter(_) | Error::NotFound => (Code::NotFound, ErrorReason::NotFound, None),
             Error::Random => (Code::Internal, ErrorReason::Internal, None),
         };
         match code {

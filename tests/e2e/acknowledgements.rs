@@ -14,7 +14,7 @@ use crate::many_sessions::{connection, fill, keys};
 use crate::{PLACE, system};
 
 /// A killed service's entries are taken over after ten seconds.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const BUCKETS: [u8; 4] = [3, 17, 31, 62];
 /// Of one bucket: users, and sessions of each.
 const FILLED: (u32, u32) = (1_500, 4);

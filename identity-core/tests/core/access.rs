@@ -57,6 +57,7 @@ async fn mark_applied(core: &Core) {
 
 #[tokio::test]
 async fn each_change_of_a_users_access_is_listed_with_what_became_of_it_also_after_the_user() {
+    use AccessState::{AccessActive, AccessDeleted, AccessInactive, Unspecified};
     let core = Core::start().await;
     let mut acme = core.provider("acme").await;
     let other = core.provider("other").await;
@@ -86,7 +87,6 @@ async fn each_change_of_a_users_access_is_listed_with_what_became_of_it_also_aft
             },
         )
         .await;
-        use AccessState::{AccessActive, AccessDeleted, AccessInactive, Unspecified};
         assert_eq!(
             states(&listed),
             [AccessDeleted, Unspecified, AccessActive, AccessInactive],

@@ -7,7 +7,7 @@ use identity_proto::session::v1::{
 };
 use serde::Serialize;
 use serde_json::json;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{or_never, rfc3339};
 use crate::cli;
@@ -33,7 +33,8 @@ pub(super) async fn run(command: cli::DeadLetters, system: &System, output: Outp
         cli::DeadLetters::Replay { id: None, .. } => replay_all(system, output).await,
         cli::DeadLetters::Forget { id } => {
             let request = DeleteDeadLetterRequest { id: id.clone() };
-            system.sessions().delete_dead_letter(request).await?;
+            let forgotten = system.sessions().delete_dead_letter(request).await;
+            forgotten.map_err(failure)?;
             output.answer(&json!({ "forgotten": &id }), &format!("{id} is forgotten"))
         }
     }
@@ -56,8 +57,8 @@ async fn list(system: &System, output: Output) -> Result<(), Failure> {
 
 async fn replay(system: &System, output: Output, id: &str) -> Result<(), Failure> {
     let request = ReplayDeadLetterRequest { id: id.to_owned() };
-    let entry = system.sessions().replay_dead_letter(request).await?.into_inner().entry;
-    replayed(output, id, &entry)
+    let answer = system.sessions().replay_dead_letter(request).await;
+    replayed(output, id, &answer.map_err(failure)?.into_inner().entry)
 }
 
 fn replayed(output: Output, id: &str, entry: &str) -> Result<(), Failure> {
@@ -65,6 +66,14 @@ fn replayed(output: Output, id: &str, entry: &str) -> Result<(), Failure> {
         &json!({ "replayed": id, "entry": entry }),
         &format!("{id} is announced once more, as {entry}"),
     )
+}
+
+/// The service says itself what to do about a letter that there is not.
+fn failure(status: Status) -> Failure {
+    match status.code() {
+        Code::NotFound => Failure::refused(status.message()),
+        _ => status.into(),
+    }
 }
 
 /// Those that wait now: one that fails again comes back, and is not replayed for ever.
