@@ -9,11 +9,13 @@ use e2e::proxy::Way;
 use local_stack::programs;
 
 use crate::acts::{self, Act};
+use crate::failpoints;
 use crate::world::{World, copy};
 
 type Do = for<'a> fn(&'a mut World, Duration) -> Act<'a>;
 
 /// One row.
+#[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
     /// For the table.
@@ -26,6 +28,13 @@ pub struct Fault {
     pub also: Also,
     /// What the machine must have.
     pub needs: fn() -> Result<()>,
+}
+
+impl Fault {
+    /// In the long form or the short one; not at all if it is not in it.
+    pub fn lasts(&self, long: bool) -> Duration {
+        Duration::from_secs(if long { self.seconds.1 } else { self.seconds.0 })
+    }
 }
 
 /// What must hold, or need not, beside what always must.
@@ -69,7 +78,7 @@ pub enum Also {
     Anywhere,
 }
 
-const NONE: Expect = Expect {
+pub const NONE: Expect = Expect {
     scim_goes_on: false,
     answers: Answers::Any,
     sessions_may_go: false,
@@ -77,16 +86,16 @@ const NONE: Expect = Expect {
     undone: false,
     pruned: false,
 };
-const WITHOUT_REDIS: Expect = Expect {
+pub const WITHOUT_REDIS: Expect = Expect {
     scim_goes_on: true,
     ..NONE
 };
-const SESSIONS_LOST: Expect = Expect {
+pub const SESSIONS_LOST: Expect = Expect {
     sessions_may_go: true,
     ..WITHOUT_REDIS
 };
 
-const USUAL: Fault = Fault {
+pub const USUAL: Fault = Fault {
     name: "healthy",
     what: "nothing is broken",
     seconds: (5, 60),
@@ -98,7 +107,11 @@ const USUAL: Fault = Fault {
 };
 
 /// All of them.
-pub const FAULTS: [Fault; 33] = [
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    FAULTS.iter().chain(&failpoints::FAULTS)
+}
+
+const FAULTS: [Fault; 33] = [
     Fault {
         expect: Expect {
             scim_goes_on: true,

@@ -140,10 +140,26 @@ impl Load {
         loop {
             let login = self.begin(&user).await?;
             match self.session(&user, &login).await {
-                Ok(session) => return Ok(Prepared { user, session, begun }),
+                Ok(session) => {
+                    self.is_used_up(&login, &user).await;
+                    return Ok(Prepared { user, session, begun });
+                }
                 // What has just started may not have its leases yet.
                 Err(Answer::Unavailable) if since.elapsed() < STARTING => tokio::time::sleep(AGAIN).await,
                 Err(answer) => bail!("a login while nothing is broken: {answer:?}"),
+            }
+        }
+    }
+
+    /// A login that made a session makes no other one, of this user or another.
+    async fn is_used_up(&self, login: &Login, user: &User) {
+        let another = self.known().users.first().cloned();
+        for user in std::iter::once(user.clone()).chain(another) {
+            let called = self.history.now();
+            if self.session(&user, login).await.is_ok() {
+                let twice = Answer::Wrong("one login made two sessions".to_owned());
+                self.history
+                    .add(user.subject, What::Other("login"), None, called, twice);
             }
         }
     }

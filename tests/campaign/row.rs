@@ -73,8 +73,7 @@ pub async fn run(world: &mut World, fault: &Fault, options: &Options, seed: u64)
 }
 
 async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) -> Result<Judged> {
-    let (short, long) = fault.seconds;
-    let lasts = Duration::from_secs(if options.long { long } else { short });
+    let lasts = fault.lasts(options.long);
     let load = prepare(world, fault, options, seed, lasts).await?;
     let mut beside = JoinSet::new();
     let suspended = match fault.also {

@@ -1,0 +1,100 @@
+//! The campaign against itself: one guard after the other is taken away, and the row that is named for it has to fail.
+
+use anyhow::{Context, Result, ensure};
+use e2e::guards::{Caught, GUARDS, Guard};
+
+use crate::faults::{self, Fault};
+use crate::options::Options;
+use crate::row::{Outcome, Row, of_row, run};
+use crate::world::World;
+
+/// Which steps of which process meet is up to the machine: so often a row is tried.
+const TRIES: u64 = 3;
+
+/// Whether nothing fails with all guards in place, and something without each.
+pub async fn all_are_missed(options: &Options, seed: u64) -> Result<bool> {
+    ensure!(
+        cfg!(feature = "sabotage"),
+        "guards can be taken away in a build with --features sabotage only"
+    );
+    let chosen: Vec<&Guard> = GUARDS.iter().filter(|guard| options.wants(guard.name)).collect();
+    let mut good = controls(&chosen, options, seed).await?;
+    println!("| without | which says | caught by | what it saw |\n|---|---|---|---|");
+    for guard in chosen {
+        let (by, saw) = match guard.caught {
+            Caught::Model(why) => (
+                "`a_script_without_one_of_its_guards_is_noticed` alone".to_owned(),
+                why.to_owned(),
+            ),
+            Caught::Campaign(row, seconds) => {
+                let saw = missed(guard, &lasting(row, seconds)?, options, seed).await?;
+                good &= saw.is_some();
+                (format!("`{row}`"), saw.unwrap_or_else(|| "**nothing**".to_owned()))
+            }
+        };
+        println!("| {} | {} | {by} | {saw} |", guard.name, guard.what);
+    }
+    Ok(good)
+}
+
+/// The rows as they are with every guard in place.
+async fn controls(guards: &[&Guard], options: &Options, seed: u64) -> Result<bool> {
+    let (mut good, mut seen) = (true, Vec::new());
+    let mut world = World::start(seed, None).await?;
+    println!("{}", crate::report::HEAD);
+    for guard in guards {
+        if let Caught::Campaign(name, seconds) = guard.caught
+            && !seen.contains(&(name, seconds))
+        {
+            seen.push((name, seconds));
+            let row = run(&mut world, &lasting(name, seconds)?, options, seed).await;
+            println!("{}", row.line());
+            if row.failed() {
+                good = false;
+                crate::tell(&row, &mut world)?;
+                drop(world);
+                world = World::start(seed, None).await?;
+            }
+        }
+    }
+    println!();
+    Ok(good)
+}
+
+/// What the row saw without the guard, if it failed.
+async fn missed(guard: &Guard, fault: &Fault, options: &Options, seed: u64) -> Result<Option<String>> {
+    for turn in 0..TRIES {
+        let seed = of_row(seed, usize::try_from(turn)?);
+        let mut world = World::start(seed, Some(guard))
+            .await
+            .with_context(|| format!("without {}", guard.name))?;
+        if let Some(saw) = saw(&run(&mut world, fault, options, seed).await) {
+            return Ok(Some(saw));
+        }
+    }
+    Ok(None)
+}
+
+/// Only what was judged counts: a row that could not be run saw nothing.
+fn saw(row: &Row) -> Option<String> {
+    match &row.outcome {
+        Outcome::Judged(judged) => {
+            let first = judged.failures.first()?;
+            Some(format!("{first} ({} findings)", judged.failures.len()))
+        }
+        Outcome::Broken(why) => {
+            eprintln!("{}: {why}", row.name);
+            None
+        }
+        Outcome::NotRun(_) => None,
+    }
+}
+
+fn lasting(name: &str, seconds: u64) -> Result<Fault> {
+    let fault = faults::all().find(|fault| fault.name == name);
+    let fault = *fault.with_context(|| format!("there is no row {name}"))?;
+    Ok(Fault {
+        seconds: (seconds, seconds),
+        ..fault
+    })
+}
