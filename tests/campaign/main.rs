@@ -12,6 +12,7 @@ mod faults;
 mod guards;
 mod load;
 mod options;
+mod overload;
 mod random;
 mod report;
 mod row;

@@ -26,7 +26,7 @@ pub struct Options {
     /// What repeats the order of kinds and pauses of an earlier run
     #[arg(long, env = "PORTCULLIS_SEED")]
     pub seed: Option<u64>,
-    /// Ends of access a second [default: 2; with --guards: 10, with --long: 20]
+    /// Ends of access a second [default: 2; with --guards: 4, with --long: 20]
     #[arg(long)]
     rate: Option<u32>,
     /// One JSON object a fault
@@ -53,7 +53,7 @@ impl Options {
     pub fn every(&self) -> Duration {
         let usual = match (self.long, self.guards) {
             (true, _) => 20,
-            (_, true) => 10,
+            (_, true) => 4,
             _ => 2,
         };
         Duration::from_secs(1) / self.rate.unwrap_or(usual).max(1)

@@ -15,6 +15,7 @@ use e2e::guards::{Guard, Removal};
 use e2e::proxy::{Proxy, Way};
 use e2e::scim::Scim;
 use e2e::system::{Place, sweep};
+use local_stack::process::Environment;
 use local_stack::{Postgres, Redis, place};
 use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
@@ -200,7 +201,19 @@ impl World {
 
     /// Kills PostgreSQL and starts it again.
     pub fn restart_postgres(&mut self, between: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let options = postgres_options(self.postgres.port());
+        self.restart_postgres_with(Environment::new(), between)
+    }
+
+    /// The same with variables of its environment.
+    pub fn restart_postgres_with(
+        &mut self,
+        environment: Environment,
+        between: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let options = local_stack::postgres::Options {
+            environment,
+            ..postgres_options(self.postgres.port())
+        };
         self.postgres.process().kill()?;
         let folder = self.folder.join("postgres");
         between(&fs::canonicalize(&folder)?)?;
