@@ -85,13 +85,16 @@ fn saw(row: &Row) -> Option<String> {
             return None;
         }
     };
-    let found: Vec<_> = judged.failures.iter().filter(|text| is_about_access(text)).collect();
-    Some(format!("{} ({} findings)", found.first()?, found.len()))
+    let found = judged.failures.iter().filter_map(|text| Some((severity(text)?, text)));
+    let worst = found.clone().min()?;
+    Some(format!("{} ({} findings)", worst.1, found.count()))
 }
 
-fn is_about_access(finding: &str) -> bool {
-    let kinds = ["lost: ", "revived: ", "wrong: ", "the register of ", "bucket "];
-    kinds.iter().any(|kind| finding.starts_with(kind)) || finding.contains(TWO_SESSIONS)
+/// The less the worse; nothing, if it is not about access.
+fn severity(finding: &str) -> Option<usize> {
+    let kinds = ["revived: ", "lost: ", "the register of ", "bucket ", "wrong: "];
+    let known = kinds.iter().position(|kind| finding.starts_with(kind));
+    known.or(finding.contains(TWO_SESSIONS).then_some(0))
 }
 
 fn lasting(name: &str, seconds: u64) -> Result<Fault> {

@@ -1,9 +1,11 @@
 //! One fault from beginning to end: prepared, broken under load, healed, watched, judged.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e::history::{Answer, Judgement, Rules, check};
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
@@ -71,9 +73,14 @@ pub async fn run(world: &mut World, fault: &Fault, options: &Options, seed: u64)
     if let Err(missing) = (fault.needs)() {
         return row(Outcome::NotRun(format!("{missing:#}")));
     }
-    match judged(world, fault, options, seed).await {
-        Ok(judged) => row(Outcome::Judged(Box::new(judged))),
-        Err(error) => row(Outcome::Broken(format!("{error:#}"))),
+    // What the harness has no answer for, such as a process that does not start, is this row's failure and not the others'.
+    match AssertUnwindSafe(judged(world, fault, options, seed))
+        .catch_unwind()
+        .await
+    {
+        Ok(Ok(judged)) => row(Outcome::Judged(Box::new(judged))),
+        Ok(Err(error)) => row(Outcome::Broken(format!("{error:#}"))),
+        Err(_) => row(Outcome::Broken("see the panic above".to_owned())),
     }
 }
 
