@@ -7,9 +7,12 @@ mod acts;
 mod aftermath;
 mod calls;
 mod crowd;
+mod failpoints;
 mod faults;
+mod guards;
 mod load;
 mod options;
+mod overload;
 mod random;
 mod redis_kinds;
 mod report;
@@ -54,13 +57,15 @@ async fn campaign(options: &Options) -> Result<bool> {
     }
     let seed = options.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     eprintln!("PORTCULLIS_SEED={seed}");
+    if options.guards {
+        return guards::all_are_missed(options, seed).await;
+    }
     if !options.json {
         println!("{}", report::HEAD);
     }
     let (mut rows, mut world): (Vec<Row>, Option<World>) = (Vec::new(), None);
     for (number, fault) in faults::all().enumerate() {
-        let seconds = if options.long { fault.seconds.1 } else { fault.seconds.0 };
-        if seconds == 0 || !options.wants(fault.name) {
+        if fault.lasts(options.long).is_zero() || !options.wants(fault.name) {
             continue;
         }
         let seed = of_row(seed, number);

@@ -102,7 +102,7 @@ pub const FAULTS: [Fault; 4] = [
 
 /// A world on such a Redis.
 pub async fn world(seed: u64, kind: Kind) -> Result<World> {
-    let mut world = World::start(seed).await?;
+    let mut world = World::start(seed, None).await?;
     let folder = place::make(&world.folder.join(FOLDER), user::unprivileged()?)?;
     let other = match kind {
         Kind::One => return Ok(world),

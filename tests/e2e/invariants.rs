@@ -247,7 +247,7 @@ fn everywhere() -> Vec<(String, String)> {
 }
 
 /// Rust sources of a folder, without comments and unit tests.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
     let mut files = files_of(folder, "rs");
     files.retain(|(path, _)| !path.ends_with("/tests.rs") && !path.contains("/tests/"));
     for (_, text) in &mut files {

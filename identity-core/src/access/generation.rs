@@ -6,6 +6,7 @@
 
 use redis::aio::MultiplexedConnection;
 use redis_topology::Master;
+use runtime::sabotage::failpoint;
 
 use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
 use crate::metrics;
@@ -116,6 +117,7 @@ async fn renew(
     .fetch_all(&mut *system.connection().await?)
     .await?;
 
+    failpoint("generation::drawn");
     let mut changes = Vec::with_capacity(stale.len());
     for (bucket, _, standing) in stale {
         let new = drawn

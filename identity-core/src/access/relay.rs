@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use identity_proto::access::{BUCKETS, bucket, buckets};
 use redis_topology::{Master, Table, Topology};
+use runtime::sabotage::{failpoint, is_removed};
 use runtime::{Health, Shutdown, trace};
 use tracing::Span;
 use uuid::Uuid;
@@ -98,6 +99,7 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     if changes.is_empty() {
         return Ok(0);
     }
+    failpoint("relay::claimed");
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
     let by_bucket = registers(&changes, &spans);
     let applying = links
@@ -116,6 +118,7 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
             }
         }
     }
+    failpoint("relay::applied");
     mark_applied(system, &served, claim, &changes).await?;
     for (change, span) in changes
         .iter()
@@ -234,7 +237,7 @@ pub(super) async fn mark_applied(
          WHERE o.tenant_id = done.tenant_id AND o.outbox_id = done.outbox_id AND o.claim = $1
            AND NOT EXISTS (
                SELECT FROM access_bucket AS b LEFT JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
-               WHERE b.gen IS DISTINCT FROM ours.gen AND b.bucket = coalesce(o.bucket, b.bucket))
+               WHERE (ours.gen IS NULL OR b.gen <> ours.gen AND $6) AND b.bucket = coalesce(o.bucket, b.bucket))
          RETURNING extract(epoch FROM o.applied_at - o.created_at)::float8",
     )
     .bind(claim)
@@ -242,6 +245,7 @@ pub(super) async fn mark_applied(
     .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
     .bind(served.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
     .bind(served.values().copied().collect::<Vec<_>>())
+    .bind(!is_removed("mark-generation"))
     .fetch_all(&mut *system.connection().await?)
     .await?;
     moved.into_iter().for_each(metrics::access_moved);
@@ -253,6 +257,7 @@ pub(super) async fn mark_applied(
 pub(super) async fn answer(links: Table<Link>, tenant: Uuid, user: Uuid, epochs: Epochs) {
     let bucket = bucket(tenant, user);
     let Some(link) = links.of(bucket) else { return };
+    failpoint("answer::read");
     let register = |user, (epoch, state)| Register {
         tenant,
         user,
