@@ -19,6 +19,7 @@ mod wake;
 use std::sync::Arc;
 
 use identity_proto::identity::v1::AccessState;
+use redis_topology::Topology;
 use runtime::{Health, Secret, Shutdown};
 
 use crate::store::{Store, SystemStore};
@@ -31,7 +32,7 @@ pub use wake::Wake;
 #[derive(Clone)]
 pub struct Access {
     system: SystemStore,
-    registers: relay::CurrentLink,
+    registers: relay::Links,
     wake: Wake,
     login_key: Arc<Secret>,
 }
@@ -39,7 +40,7 @@ pub struct Access {
 impl Access {
     /// Starts the relay once the process is ready, so that there is a schema. It ends with the shutdown.
     pub fn start(
-        redis: redis::Client,
+        redis: Topology,
         store: &Store,
         wake: Wake,
         login_key: Secret,

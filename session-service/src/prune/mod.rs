@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use identity_proto::access::prefix;
 use redis::Script;
+use redis_topology::Topology;
 use runtime::Shutdown;
 
 use crate::core_client::CoreClient;
@@ -29,9 +30,9 @@ pub struct Prune {
 
 impl Prune {
     /// Starts the consumer, the sweep and the acknowledgements; they end with the shutdown.
-    pub fn start(redis: RedisLink, core: CoreClient, client: redis::Client, shutdown: &Shutdown) {
+    pub fn start(redis: RedisLink, core: CoreClient, topology: Topology, shutdown: &Shutdown) {
         let prune = Prune { redis, core };
-        shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), client));
+        shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), topology));
         shutdown.spawn_endless("prune sweep", sweep::sweep(prune.clone()));
         shutdown.spawn_endless("prune acknowledgements", acknowledge::acknowledge(prune));
     }
@@ -49,7 +50,7 @@ impl Prune {
         loop {
             let mut pipe = redis::pipe();
             pipe.zrangebylex_limit(&index, &from, &end, 0, USERS_AT_ONCE);
-            let (owners,): (Vec<String>,) = self.redis.pipe(&pipe).await?;
+            let (owners,): (Vec<String>,) = self.redis.pipe(bucket, &pipe).await?;
             pruned += self.users(bucket, &owners, epoch).await?;
             match owners.last() {
                 Some(last) => from = format!("({last}"),
