@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use identity_proto::access::{BUCKETS, LEASE_MS, prefix};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
+};
 use redis_topology::{Links, Master, Topology};
 use runtime::Shutdown;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +34,6 @@ pub struct Process {
     /// By bucket: from when on leases are its own.
     own_leases: OwnLeases,
     over: CancellationToken,
-    timeout: Duration,
 }
 
 /// By bucket: from when on leases are the holder's own; nothing: always.
@@ -129,7 +130,6 @@ impl Process {
             own_leases: holders.now_is(run_id.unwrap_or_default().trim(), &master.buckets),
             buckets: master.buckets,
             over: CancellationToken::new(),
-            timeout,
         })
     }
 
@@ -146,13 +146,23 @@ impl Process {
 
     /// Runs a script on one of its buckets.
     pub async fn run<T: FromRedisValue>(&self, script: &Script, bucket: u8, arguments: &[&str]) -> Result<T, Error> {
-        let mut invocation = script.key(prefix(bucket));
-        for argument in arguments {
-            invocation.arg(*argument);
-        }
+        let size: usize = arguments.iter().map(|argument| argument.len()).sum();
+        let mut call = Cmd::with_capacity(4 + arguments.len(), 64 + size);
+        call.arg("EVALSHA")
+            .arg(script.get_hash())
+            .arg(1)
+            .arg(prefix(bucket))
+            .arg(arguments);
         let mut connection = self.connection.clone();
-        self.guarded(async move { invocation.invoke_async(&mut connection).await })
-            .await
+        self.guarded(async move {
+            let mut answer = connection.send_packed_command(&call).await?;
+            if matches!(&answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript)) {
+                script.load_async(&mut connection).await?;
+                answer = connection.send_packed_command(&call).await?;
+            }
+            Ok(redis::from_redis_value(answer.extract_error()?)?)
+        })
+        .await
     }
 
     /// Runs commands in one round trip.
@@ -162,11 +172,9 @@ impl Process {
             .await
     }
 
+    /// Each command has the connection's time-out.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
-        let answer = match tokio::time::timeout(2 * self.timeout, call).await {
-            Ok(answer) => answer.map_err(Error::Redis),
-            Err(_) => Err(Error::Down),
-        };
+        let answer = call.await.map_err(Error::Redis);
         if let Err(error) = &answer {
             metrics::redis_failed();
             if !is_of_the_command(error) {

@@ -181,7 +181,11 @@ fn headers(host: &str, method: &str, key: &str) -> (Vec<u8>, Vec<u8>) {
     for (name, value) in fields {
         first.push(0x40);
         for text in [name, value] {
-            first.push(u8::try_from(text.len()).expect("shorter than what one byte tells").min(126));
+            first.push(
+                u8::try_from(text.len())
+                    .expect("shorter than what one byte tells")
+                    .min(126),
+            );
             first.extend_from_slice(text.as_bytes());
         }
     }
