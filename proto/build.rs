@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
 
-    let mut build = tonic_prost_build::configure();
+    let mut build = tonic_prost_build::configure().codec_path("crate::codec::Prost");
     for (path, attribute) in json_attributes(&descriptors) {
         build = match path.matches('.').count() {
             2 => build.type_attribute(path, attribute),

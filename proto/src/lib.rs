@@ -3,7 +3,7 @@
 //!
 //! [`schema`] is the one table of attributes, [`filter`] builds and prints filters, [`value`] turns attribute values
 //! to JSON and back, [`status`] carries the reason of a failure through gRPC, [`credential`] is the form of a bearer
-//! token, and [`access`] is what core and session service agree on in Redis.
+//! token, [`access`] is what core and session service agree on in Redis, and [`codec`] turns messages to bytes.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -12,6 +12,7 @@ use prost::Message;
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 pub mod access;
+pub mod codec;
 pub mod credential;
 pub mod filter;
 pub mod schema;

@@ -11,8 +11,10 @@ use crate::Shutdown;
 use crate::listen::Listener;
 
 mod channel;
+mod direct;
 
 pub use channel::{CALL_TIMEOUT, Channel, Deadline, channel, check_urls};
+pub use direct::Direct;
 
 /// How many calls may be taken back before they were looked at, until a connection is closed for it. When the clients of an
 /// edge hang up it takes calls back, and the calls of all others are on the same connection.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus::Serving;
@@ -17,8 +18,10 @@ use crate::grpc::Channel;
 
 /// The wait between two looks at what a process needs.
 const EVERY: Duration = Duration::from_secs(1);
-/// One failure may be a moment of load; so many in turn are no moment.
-const FAILURES: u32 = 2;
+/// The same until it is ready for the first time: others wait for that.
+const EVERY_AT_FIRST: Duration = Duration::from_millis(100);
+/// One failure may be a moment of load; what goes on for this long is no moment.
+const MOMENT: Duration = EVERY;
 
 /// How long another process may take to say how it stands.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -73,14 +76,16 @@ impl Health {
     /// Looks for ever and says what was seen. Looking is left to the background, so that whoever asks for readiness
     /// costs nobody anything.
     pub async fn keep<F: Future<Output = Standing>>(self, look: impl Fn() -> F) {
-        let mut failures = 0;
+        let (mut every, mut failing_since) = (EVERY_AT_FIRST, None);
         loop {
             let seen = look().await;
-            failures = if seen == Standing::Ready { 0 } else { failures + 1 };
-            if failures == 0 || failures >= FAILURES {
+            if seen == Standing::Ready {
+                (every, failing_since) = (EVERY, None);
+                self.set(seen);
+            } else if failing_since.get_or_insert_with(Instant::now).elapsed() >= MOMENT {
                 self.set(seen);
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(every).await;
         }
     }
 
@@ -134,6 +139,27 @@ pub async fn serves(channel: Channel) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_at_once_and_not_ready_only_after_a_moment() {
+        const AWAY: Standing = Standing::NotReady("away");
+        let health = Health::new(&Shutdown::default());
+        let seen = watch::Sender::new(AWAY);
+        let looking = seen.clone();
+        tokio::spawn(health.clone().keep(move || std::future::ready(*looking.borrow())));
+        tokio::time::sleep(MOMENT / 2).await;
+        assert_eq!(health.standing(), STARTING);
+        tokio::time::sleep(MOMENT).await;
+        assert_eq!(health.standing(), AWAY);
+        seen.send_replace(Standing::Ready);
+        tokio::time::sleep(2 * EVERY_AT_FIRST).await;
+        assert_eq!(health.standing(), Standing::Ready);
+        seen.send_replace(AWAY);
+        tokio::time::sleep(EVERY).await;
+        assert_eq!(health.standing(), Standing::Ready, "it may be a moment of load");
+        tokio::time::sleep(2 * MOMENT).await;
+        assert_eq!(health.standing(), AWAY);
+    }
 
     #[tokio::test]
     async fn a_process_that_stops_is_never_ready_again() {

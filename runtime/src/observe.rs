@@ -1,13 +1,15 @@
 //! What a gRPC server tells of each call: one span with the request's id, in the caller's trace, and its metrics. The
 //! outermost layer, so that what authentication refuses is seen too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::{HeaderMap, Request, Response};
+use metrics::{Counter, Histogram};
 use tonic::Code;
 use tower::{Layer, Service};
 use tracing::field::Empty;
@@ -23,7 +25,15 @@ const NO_METHOD: &str = "none";
 /// Observes the calls of a server.
 #[derive(Clone)]
 pub struct Observe {
-    methods: &'static HashSet<String>,
+    methods: Arc<HashMap<&'static str, Arc<Method>>>,
+    none: Arc<Method>,
+}
+
+/// A method and its metrics, which are looked up once: that took longer than to count.
+struct Method {
+    name: &'static str,
+    succeeded: OnceLock<Counter>,
+    took: OnceLock<Histogram>,
 }
 
 impl Observe {
@@ -34,11 +44,34 @@ impl Observe {
             "portcullis_grpc_request_duration_seconds",
             "From a gRPC call's arrival to its answer"
         );
-        Observe { methods }
+        let methods = methods.iter().map(|path| (&**path, Method::new(path)));
+        Observe {
+            methods: Arc::new(methods.collect()),
+            none: Method::new(NO_METHOD),
+        }
     }
 
-    fn method(&self, path: &str) -> &'static str {
-        self.methods.get(path).map_or(NO_METHOD, String::as_str)
+    fn method(&self, path: &str) -> &Arc<Method> {
+        self.methods.get(path).unwrap_or(&self.none)
+    }
+}
+
+impl Method {
+    fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Method {
+            name,
+            succeeded: OnceLock::new(),
+            took: OnceLock::new(),
+        })
+    }
+
+    fn answered(&self, code: Code) -> Counter {
+        metrics::counter!("portcullis_grpc_requests_total", "method" => self.name, "code" => name(code))
+    }
+
+    fn took(&self) -> &Histogram {
+        self.took
+            .get_or_init(|| metrics::histogram!("portcullis_grpc_request_duration_seconds", "method" => self.name))
     }
 }
 
@@ -80,8 +113,8 @@ where
         }
         let method = self.observe.method(request.uri().path());
         let id = RequestId::sent(request.headers()).unwrap_or_else(RequestId::random);
-        let span = span(method, &id, request.headers());
-        let told = Told::new(method);
+        let span = span(method.name, &id, request.headers());
+        let told = Told::new(method.clone());
         let answering = span.in_scope(|| self.inner.call(request));
         let observed = async move {
             let mut told = told;
@@ -95,13 +128,13 @@ where
 
 /// Counts a call when it is over, also when its caller gave it up.
 struct Told {
-    method: &'static str,
+    method: Arc<Method>,
     code: Code,
     since: Instant,
 }
 
 impl Told {
-    fn new(method: &'static str) -> Self {
+    fn new(method: Arc<Method>) -> Self {
         Told {
             method,
             code: Code::Cancelled,
@@ -112,10 +145,12 @@ impl Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        let labels = [("method", self.method), ("code", name(self.code))];
-        metrics::counter!("portcullis_grpc_requests_total", &labels).increment(1);
-        metrics::histogram!("portcullis_grpc_request_duration_seconds", "method" => self.method)
-            .record(self.since.elapsed().as_secs_f64());
+        let method = &self.method;
+        match self.code {
+            Code::Ok => method.succeeded.get_or_init(|| method.answered(Code::Ok)).increment(1),
+            code => method.answered(code).increment(1),
+        }
+        method.took().record(self.since.elapsed().as_secs_f64());
     }
 }
 

@@ -54,7 +54,7 @@ impl Grpc {
 }
 
 fn cover(key: &ServiceKey, tenant: Uuid) -> Result<(), Error> {
-    if key.covers(&tenant.to_string()) {
+    if key.covers(tenant.hyphenated().encode_lower(&mut Uuid::encode_buffer())) {
         Ok(())
     } else {
         Err(Error::NotFound)
@@ -217,7 +217,7 @@ impl SessionService for Grpc {
             Some(revoke_session_request::Session::Name(name)) => {
                 let (tenant, user) = ids(&name.tenant_id, &name.user_id)?;
                 let is_id = name.id.len() == 64 && name.id.bytes().all(|byte| byte.is_ascii_hexdigit());
-                is_id.then(|| Locator::named(tenant, user, &name.id.to_ascii_lowercase()))
+                is_id.then(|| Locator::named(tenant, user, name.id.to_ascii_lowercase()))
             }
             None => return Err(Error::Invalid("name the session by its token, or by tenant, user and id").into()),
         };

@@ -8,6 +8,7 @@ mod grpc;
 mod health;
 mod metrics;
 mod prune;
+mod questions;
 mod redis_link;
 mod sessions;
 mod token;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use identity_proto::session::v1::session_service_server::SessionServiceServer;
+use runtime::grpc::Direct;
 use runtime::listen::Socket;
 use runtime::observe::Observe;
 use runtime::service_auth::WithServiceKey;
@@ -46,10 +48,11 @@ pub async fn serve(
     let core = CoreClient::new(channel.clone(), WithServiceKey::new(&settings.service_key)?);
     let keys = Arc::new(settings.service_keys);
 
-    let needed = (background.clone(), channel);
-    let looking = health
-        .clone()
-        .keep(move || health::look(needed.0.clone(), needed.1.clone()));
+    let needs = Arc::new(health::Needs::new(background.clone(), channel));
+    let looking = health.clone().keep(move || {
+        let needs = needs.clone();
+        async move { needs.look().await }
+    });
     shutdown.spawn_endless("health of Redis and the core", looking);
     prune::Prune::start(background, core.clone(), settings.redis, &shutdown);
     let sessions = Sessions {
@@ -71,9 +74,9 @@ pub async fn serve(
     tracing::info!(address = %listener.local_addr()?, "session-service serves");
     let server = runtime::grpc::server()
         .layer(Observe::new(&identity_proto::METHODS))
+        .layer(Direct(SessionServiceServer::new(grpc::Grpc { sessions, keys })))
         .add_service(health.over_grpc(&[SERVICE], &shutdown))
         .add_service(InterceptedService::new(reflection, known))
-        .add_service(SessionServiceServer::new(grpc::Grpc { sessions, keys }))
         .serve_with_incoming_shutdown(runtime::grpc::incoming(listener, &shutdown), std::future::pending());
     shutdown.serve(server).await?;
     Ok(())

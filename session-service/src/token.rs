@@ -25,12 +25,12 @@ pub struct Locator {
 
 impl Locator {
     /// The session of that id, as `ListSessions` names it.
-    pub fn named(tenant: Uuid, user: Uuid, id: &str) -> Self {
+    pub fn named(tenant: Uuid, user: Uuid, id: String) -> Self {
         Locator {
             bucket: bucket(tenant, user),
             tenant,
             user,
-            id: id.to_owned(),
+            id,
         }
     }
 }
@@ -43,8 +43,8 @@ pub fn issue(tenant: Uuid, user: Uuid, random: [u8; RANDOM]) -> (String, Locator
     bytes.extend_from_slice(user.as_bytes());
     bytes.extend_from_slice(&random);
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-    let id = id(&token);
-    (token, Locator::named(tenant, user, &id))
+    let locator = Locator::named(tenant, user, id(&token));
+    (token, locator)
 }
 
 /// Reads a token's form; says nothing about whether its session exists. `None`: it never was a token of ours.
@@ -58,14 +58,15 @@ pub fn locate(token: &str) -> Option<Locator> {
     }
     let tenant = Uuid::from_slice(&bytes[1..17]).ok()?;
     let user = Uuid::from_slice(&bytes[17..33]).ok()?;
-    let locator = Locator::named(tenant, user, &id(token));
+    let locator = Locator::named(tenant, user, id(token));
     (locator.bucket == bytes[0]).then_some(locator)
 }
 
 fn id(token: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(token.as_bytes()) {
-        hex.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()));
+        hex.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
     }
     hex
 }

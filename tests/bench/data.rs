@@ -57,6 +57,8 @@ pub struct Changing {
 pub struct Session {
     pub token: String,
     pub user: String,
+    /// The message that asks whether it is valid.
+    pub request: Vec<u8>,
 }
 
 impl Data {

@@ -2,6 +2,8 @@
 //! is measured if they are not of one form.
 
 use anyhow::{Context, Result, ensure};
+use identity_proto::session::v1::ValidateSessionRequest;
+use prost::Message;
 use serde_json::Value;
 
 use crate::data::{Data, FIRST, ID, NOBODY, Session, id};
@@ -210,7 +212,14 @@ async fn sessions(stage: &Stage) -> Result<Vec<Session>> {
     for number in 0..SESSIONS {
         let user = id(FIRST + number);
         let token = tenant.log_in(&user).await?;
-        sessions.push(Session { token, user });
+        let message = ValidateSessionRequest {
+            session_token: token.clone(),
+        };
+        sessions.push(Session {
+            token,
+            user,
+            request: message.encode_to_vec(),
+        });
     }
     Ok(sessions)
 }

@@ -5,18 +5,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use e2e::fence_model::rng::Rng;
-use e2e::grpc::{Connection as Grpc, connect};
 use e2e::measure::figures::Latencies;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use identity_proto::session::v1::ValidateSessionRequest;
-use identity_proto::session::v1::session_service_client::SessionServiceClient;
+use identity_proto::session::v1::ValidateSessionResponse;
+use prost::Message;
 
 use crate::data::Data;
+use crate::grpc;
 use crate::http::Connection;
 use crate::operations::{Operation, Turn};
 use crate::requests::{Expected, Request};
 use crate::stage::Target;
+
+const VALIDATE: &str = "/session.v1.SessionService/ValidateSession";
 
 /// What came of a round.
 #[derive(Debug, Default)]
@@ -49,7 +51,7 @@ struct Client {
 
 enum Way {
     Http(Option<Connection>),
-    Grpc(SessionServiceClient<Grpc>),
+    Grpc(Option<grpc::Connection>),
 }
 
 impl<'a> Load<'a> {
@@ -61,10 +63,7 @@ impl<'a> Load<'a> {
             count: 0,
             rng: Rng::new(number),
             way: match operation {
-                Operation::ValidateSession => Way::Grpc(SessionServiceClient::new(connect(
-                    &target.sessions,
-                    &target.service_key,
-                ))),
+                Operation::ValidateSession => Way::Grpc(None),
                 _ => Way::Http(None),
             },
         });
@@ -103,7 +102,7 @@ impl Client {
         let mut text = String::with_capacity(1 << 12);
         while Instant::now() < until {
             let outcome = match &mut self.way {
-                Way::Grpc(sessions) => validate(sessions, data, &mut self.rng, &mut round.latencies).await,
+                Way::Grpc(connection) => validate(connection, target, data, &mut self.rng, &mut round.latencies).await,
                 Way::Http(connection) => {
                     let turn = Turn {
                         data,
@@ -175,28 +174,32 @@ async fn ask(
 }
 
 async fn validate(
-    client: &mut SessionServiceClient<Grpc>,
+    kept: &mut Option<grpc::Connection>,
+    target: &Target,
     data: &Data,
     rng: &mut Rng,
     latencies: &mut Latencies,
 ) -> Outcome {
     let session = &data.sessions[usize::try_from(rng.bits()).unwrap_or(0) % data.sessions.len()];
-    let request = ValidateSessionRequest {
-        session_token: session.token.clone(),
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => match grpc::Connection::open(&target.sessions, VALIDATE, &target.service_key).await {
+            Ok(connection) => connection,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        },
     };
     let asked = Instant::now();
-    match client.validate_session(request).await {
-        Err(status) => Outcome::Failed(status.to_string()),
-        Ok(answer) => {
-            latencies.push(asked.elapsed());
-            let answer = answer.into_inner();
-            if answer.valid && answer.user_id == session.user {
-                Outcome::Right
-            } else {
-                Outcome::Wrong(format!("{answer:?}"))
-            }
-        }
-    }
+    let answer = match connection.ask(&session.request).await {
+        Ok(answer) => answer,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    latencies.push(asked.elapsed());
+    let outcome = match ValidateSessionResponse::decode(answer) {
+        Ok(answer) if answer.valid && answer.user_id == session.user => Outcome::Right,
+        answer => Outcome::Wrong(format!("{answer:?}")),
+    };
+    *kept = Some(connection);
+    outcome
 }
 
 /// One request outside of any round: the body of the right answer.

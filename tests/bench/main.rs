@@ -7,6 +7,7 @@ mod data;
 mod events;
 mod fill;
 mod groups;
+mod grpc;
 mod http;
 mod limits;
 mod load;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use identity_proto::access::prefix;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, RedisError, Script};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value};
 use redis_topology::{Links, Master, Topology};
 use runtime::Shutdown;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,6 @@ pub struct Process {
     own_leases: OwnLeases,
     breaker: Breaker,
     over: CancellationToken,
-    timeout: Duration,
 }
 
 impl RedisLink {
@@ -130,7 +129,6 @@ impl Process {
             buckets: master.buckets,
             breaker: Breaker::new(),
             over: CancellationToken::new(),
-            timeout,
         })
     }
 
@@ -147,13 +145,23 @@ impl Process {
 
     /// Runs a script on one of its buckets.
     pub async fn run<T: FromRedisValue>(&self, script: &Script, bucket: u8, arguments: &[&str]) -> Result<T, Error> {
-        let mut invocation = script.key(prefix(bucket));
-        for argument in arguments {
-            invocation.arg(*argument);
-        }
+        let size: usize = arguments.iter().map(|argument| argument.len()).sum();
+        let mut call = Cmd::with_capacity(4 + arguments.len(), 64 + size);
+        call.arg("EVALSHA")
+            .arg(script.get_hash())
+            .arg(1)
+            .arg(prefix(bucket))
+            .arg(arguments);
         let mut connection = self.connection.clone();
-        self.guarded(async move { invocation.invoke_async(&mut connection).await })
-            .await
+        self.guarded(async move {
+            let mut answer = connection.send_packed_command(&call).await?;
+            if matches!(&answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript)) {
+                script.load_async(&mut connection).await?;
+                answer = connection.send_packed_command(&call).await?;
+            }
+            Ok(redis::from_redis_value(answer.extract_error()?)?)
+        })
+        .await
     }
 
     /// Runs commands in one round trip.
@@ -163,11 +171,9 @@ impl Process {
             .await
     }
 
+    /// Each command has the connection's time-out.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
-        let answer = match tokio::time::timeout(2 * self.timeout, call).await {
-            Ok(answer) => answer.map_err(Error::Redis),
-            Err(_) => Err(Error::Down),
-        };
+        let answer = call.await.map_err(Error::Redis);
         match &answer {
             Ok(_) => self.breaker.close(),
             Err(error) => {

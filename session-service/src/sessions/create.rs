@@ -24,6 +24,10 @@ const DEFAULT_LIFETIME: Duration = Duration::from_hours(12);
 /// How long a session may live.
 const MAX_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
+/// For how long a creation waits for the registers, and how often it looks.
+const CATCH_UP: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// For how long Redis remembers a login, by its own clock: longer than PostgreSQL lets one live.
 const REMEMBER_MS: &str = "900000";
 
@@ -40,11 +44,11 @@ pub struct Created {
 }
 
 impl Sessions {
-    /// Creates a session, or says why not. `may` judges the tenant that the core named. Two tries: the first may come
-    /// before the registers are there.
+    /// Creates a session, or says why not. `may` judges the tenant that the core named. Tried again for a while as long as
+    /// the registers are behind: in a new generation they are blank until the core was asked, and it was just asked.
     pub async fn create(
         &self,
-        mut new: NewSession,
+        new: NewSession,
         may: impl Fn(Uuid) -> Result<(), Error> + Send + Sync,
     ) -> Result<Created, Error> {
         let lifetime = new.lifetime.unwrap_or(DEFAULT_LIFETIME);
@@ -52,13 +56,12 @@ impl Sessions {
             return Err(Error::Invalid("a session's lifetime is between 1 ms and 30 days"));
         }
         let begun = Instant::now();
-        match self.try_create(&new.login, lifetime, &may).await {
-            Err(Error::Behind) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                age(&mut new.login, begun.elapsed());
-                self.try_create(&new.login, lifetime, &may).await
+        loop {
+            let login = aged(new.login.clone(), begun.elapsed());
+            match self.try_create(&login, lifetime, &may).await {
+                Err(Error::Behind) if begun.elapsed() < CATCH_UP => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
             }
-            answer => answer,
         }
     }
 
@@ -121,11 +124,12 @@ impl Sessions {
 }
 
 /// An assertion grows older while it is tried.
-fn age(login: &mut CheckLoginRequest, by: Duration) {
+fn aged(mut login: CheckLoginRequest, by: Duration) -> CheckLoginRequest {
     if let Some(Begun::AssertionAge(age)) = &mut login.begun {
         let older = Duration::try_from(*age).unwrap_or_default() + by;
         *age = older.try_into().unwrap_or(*age);
     }
+    login
 }
 
 /// The core answers only for active users; that is checked again, since everything rests on it.
@@ -142,7 +146,7 @@ fn read(checked: &CheckLoginResponse) -> Result<(Uuid, Uuid, Epochs), Error> {
 }
 
 /// A script's answer: a word, then numbers. Numbers may come as text.
-pub(super) fn split(answer: Vec<Value>) -> Result<(String, Vec<i64>), Error> {
+fn split(answer: Vec<Value>) -> Result<(String, Vec<i64>), Error> {
     let mut parts = answer.into_iter();
     let word = redis::from_redis_value(parts.next().ok_or_else(unknown_answer)?).map_err(|_| unknown_answer())?;
     let numbers = parts

@@ -9,7 +9,6 @@ use redis::{Script, Value};
 use runtime::sabotage::{is_removed, script};
 use uuid::Uuid;
 
-use super::create::split;
 use super::{Sessions, hex, unknown_answer};
 use crate::error::Error;
 use crate::metrics;
@@ -37,6 +36,24 @@ pub struct Validated {
     pub owner: Option<(Uuid, Uuid)>,
 }
 
+/// What the registers say.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    Judged(Verdict),
+    /// There is no such session.
+    Pruned(Verdict),
+    /// Nothing: the core must be asked about this session.
+    Unsure(Stored),
+}
+
+/// The epochs that a session was created under, and when it expires (ms).
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    tenant_epoch: i64,
+    user_epoch: i64,
+    expires: i64,
+}
+
 impl Sessions {
     /// Validates a session token of a tenant that the caller is `covered` for; others are unknown to it. An error means
     /// that nobody can know now.
@@ -47,50 +64,72 @@ impl Sessions {
                 owner: None,
             });
         };
-        let (word, numbers) = split(self.look(&locator).await?)?;
-        let verdict = match (word.as_str(), numbers.as_slice()) {
-            ("ask", session) => self.ask(&locator, session).await?,
-            ("valid", &[expires]) => Verdict::Valid { expires },
-            ("unknown", _) => Verdict::Unknown,
-            ("ended", _) => Verdict::AccessEnded,
-            ("tenant", _) => Verdict::TenantEnded,
-            _ => return Err(unknown_answer()),
+        let seen = self.look(&locator).await?;
+        let verdict = match seen {
+            Seen::Judged(verdict) | Seen::Pruned(verdict) => verdict,
+            // Rare, and far larger than the rest.
+            Seen::Unsure(session) => Box::pin(self.ask(&locator, &session)).await?,
         };
-        let exists = !matches!(
-            (word.as_str(), numbers.as_slice()),
-            ("unknown", _) | ("ended" | "tenant", [_])
-        );
+        let exists = matches!(seen, Seen::Judged(_) | Seen::Unsure(_));
         let owner = exists.then_some((locator.tenant, locator.user));
         Ok(Validated { verdict, owner })
     }
 
     /// The process that is asked is the one whose leases are judged.
-    async fn look(&self, locator: &Locator) -> Result<Vec<Value>, Error> {
-        let (tenant, user) = (hex(locator.tenant), hex(locator.user));
+    async fn look(&self, locator: &Locator) -> Result<Seen, Error> {
         let holder = self.redis.holder(locator.bucket)?;
         let inherited = if holder.inherits_leases(locator.bucket) {
             "1"
         } else {
             "0"
         };
-        let arguments = [&*tenant, &*user, &*locator.id, inherited];
-        holder.run(&VALIDATE, locator.bucket, &arguments).await
+        let (mut tenant, mut user) = ([0; 32], [0; 32]);
+        let arguments = [
+            &*locator.tenant.simple().encode_lower(&mut tenant),
+            &*locator.user.simple().encode_lower(&mut user),
+            &locator.id,
+            inherited,
+        ];
+        let answer: Value = holder.run(&VALIDATE, locator.bucket, &arguments).await?;
+        read(&answer).ok_or_else(unknown_answer)
     }
 
-    async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {
-        let &[tenant_epoch, user_epoch, expires] = session else {
-            return Err(unknown_answer());
-        };
+    async fn ask(&self, locator: &Locator, session: &Stored) -> Result<Verdict, Error> {
         metrics::core_asked();
         match self.core.resolve(locator.tenant, locator.user).await {
             Ok(truth) => {
-                self.end_what_is_over(locator, &truth, (tenant_epoch, user_epoch)).await;
-                Ok(judge(&truth, tenant_epoch, user_epoch, expires))
+                let epochs = (session.tenant_epoch, session.user_epoch);
+                self.end_what_is_over(locator, &truth, epochs).await;
+                Ok(judge(&truth, session))
             }
             Err(Error::Core(status)) if reason(&status) == Some(ErrorReason::NotFound) => Ok(Verdict::TenantEnded),
             Err(error) => Err(error),
         }
     }
+}
+
+/// What the script says, in the forms that are told at its head.
+fn read(answer: &Value) -> Option<Seen> {
+    let text = match answer {
+        Value::Int(expires) => return Some(Seen::Judged(Verdict::Valid { expires: *expires })),
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?,
+        _ => return None,
+    };
+    Some(match text {
+        "ended" => Seen::Judged(Verdict::AccessEnded),
+        "tenant" => Seen::Judged(Verdict::TenantEnded),
+        "unknown" => Seen::Pruned(Verdict::Unknown),
+        "pruned-ended" => Seen::Pruned(Verdict::AccessEnded),
+        "pruned-tenant" => Seen::Pruned(Verdict::TenantEnded),
+        _ => {
+            let mut numbers = text.strip_prefix("ask ")?.split(' ').map(str::parse);
+            Seen::Unsure(Stored {
+                tenant_epoch: numbers.next()?.ok()?,
+                user_epoch: numbers.next()?.ok()?,
+                expires: numbers.next()?.ok()?,
+            })
+        }
+    })
 }
 
 impl Sessions {
@@ -119,14 +158,16 @@ impl Sessions {
 }
 
 /// A session is valid under exactly the epochs that it was created under, while both states are active.
-fn judge(truth: &Epochs, tenant_epoch: i64, user_epoch: i64, expires: i64) -> Verdict {
+fn judge(truth: &Epochs, session: &Stored) -> Verdict {
     let active = i32::from(AccessState::AccessActive);
-    if (truth.tenant_epoch, truth.tenant_state) != (tenant_epoch, active) {
+    if (truth.tenant_epoch, truth.tenant_state) != (session.tenant_epoch, active) {
         Verdict::TenantEnded
-    } else if (truth.user_epoch, truth.user_state) != (user_epoch, active) {
+    } else if (truth.user_epoch, truth.user_state) != (session.user_epoch, active) {
         Verdict::AccessEnded
     } else {
-        Verdict::Valid { expires }
+        Verdict::Valid {
+            expires: session.expires,
+        }
     }
 }
 
@@ -145,7 +186,12 @@ mod tests {
                 user_epoch,
                 user_state: user_state.into(),
             };
-            assert_eq!(judge(&truth, 5, 7, 99), expect, "{epochs:?}");
+            let session = Stored {
+                tenant_epoch: 5,
+                user_epoch: 7,
+                expires: 99,
+            };
+            assert_eq!(judge(&truth, &session), expect, "{epochs:?}");
         };
         check((5, active, 7, active), Verdict::Valid { expires: 99 });
         check((5, active, 8, active), Verdict::AccessEnded);
@@ -153,6 +199,11 @@ mod tests {
         check((5, active, 7, inactive), Verdict::AccessEnded);
         check((6, active, 7, active), Verdict::TenantEnded);
         check((5, inactive, 7, active), Verdict::TenantEnded);
-        assert_eq!(judge(&Epochs::default(), 0, 0, 99), Verdict::TenantEnded);
+        let nothing = Stored {
+            tenant_epoch: 0,
+            user_epoch: 0,
+            expires: 99,
+        };
+        assert_eq!(judge(&Epochs::default(), &nothing), Verdict::TenantEnded);
     }
 }

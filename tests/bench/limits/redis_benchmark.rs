@@ -14,6 +14,8 @@ use crate::stage::Stage;
 const SESSIONS: u32 = 1_000;
 /// Digits that `redis-benchmark` puts in place of [`RANDOM`].
 const DIGITS: usize = 12;
+/// Where the session's id stands in the command.
+const SESSION: usize = 6;
 const RANDOM: &str = "__rand_int__";
 
 /// Requests per second.
@@ -60,7 +62,8 @@ pub async fn of_validation(stage: &Stage, data: &Data) -> Result<Limit> {
         .map(|(_, _, _, command, _, _)| command)
         .find(|command| command[0].eq_ignore_ascii_case("EVALSHA") && command.contains(&user))
         .ok_or_else(|| anyhow!("Redis was not seen to get the script of a validation"))?;
-    let [prefix, id] = [3, command.len() - 1].map(|index| command[index].clone());
+    // EVALSHA, the script, 1, the bucket's prefix, the tenant, the user, the session's id, and what else there is.
+    let [prefix, id] = [3, SESSION].map(|index| command[index].clone());
     let name = id[..id.len() - DIGITS].to_owned();
     let mut copies = redis::pipe();
     for number in 0..SESSIONS {
@@ -68,9 +71,7 @@ pub async fn of_validation(stage: &Stage, data: &Data) -> Result<Limit> {
         copies.cmd("COPY").arg(format!("{prefix}:s:{id}")).arg(copy).ignore();
     }
     copies.exec_async(&mut redis).await?;
-    if let Some(last) = command.last_mut() {
-        *last = format!("{name}{RANDOM}");
-    }
+    command[SESSION] = format!("{name}{RANDOM}");
     let rate = Cell::new(20_000.0);
     Ok(Limit::Redis { command, rate })
 }
