@@ -7,6 +7,7 @@ pub mod health;
 pub mod listen;
 pub mod observe;
 pub mod request;
+pub mod sabotage;
 pub mod secret;
 pub mod service_auth;
 pub mod shutdown;

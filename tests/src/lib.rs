@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod collector;
 pub mod fence_model;
 pub mod grpc;
+pub mod guards;
 pub mod history;
 pub mod measure;
 pub mod processes;

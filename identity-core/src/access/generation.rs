@@ -7,6 +7,7 @@
 use identity_proto::access::BUCKETS;
 use redis::Client;
 use redis::aio::MultiplexedConnection;
+use runtime::sabotage::failpoint;
 
 use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
 use crate::metrics;
@@ -115,6 +116,7 @@ async fn renew(
     .fetch_all(&mut *system.connection().await?)
     .await?;
 
+    failpoint("generation::drawn");
     let mut changes = Vec::with_capacity(stale.len());
     for (bucket, _, standing) in stale {
         let new = drawn

@@ -10,15 +10,17 @@ use identity_proto::access::{BUCKETS, letter, prefix};
 use identity_proto::identity::v1::AccessState;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Script};
+use runtime::sabotage::{is_removed, script};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long Redis may take to answer before it counts as down.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
-static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("apply.lua")));
-static GRANT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("grant.lua")));
-static GENERATION: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("generation.lua")));
+static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(script("apply.lua", include_str!("apply.lua"))));
+static GRANT: LazyLock<Script> = LazyLock::new(|| Script::new(script("grant.lua", include_str!("grant.lua"))));
+static GENERATION: LazyLock<Script> =
+    LazyLock::new(|| Script::new(script("generation.lua", include_str!("generation.lua"))));
 
 /// What the scripts answer when the bucket is of another generation than the link's.
 const OTHER_GENERATION: i64 = -1;
@@ -88,8 +90,9 @@ pub(super) async fn who(connection: &mut MultiplexedConnection) -> Result<(Incar
         .cmd("INFO")
         .arg("replication");
     let ((seconds, micros), server, replication): ((i64, i64), String, String) = pipe.query_async(connection).await?;
+    let id = format!("{}/{}", info(&server, "run_id"), info(&replication, "master_replid"));
     let incarnation = Incarnation {
-        id: format!("{}/{}", info(&server, "run_id"), info(&replication, "master_replid")),
+        id: if is_removed("handshake") { String::new() } else { id },
         master: info(&replication, "role") == "master",
     };
     Ok((incarnation, seconds * 1_000 + micros / 1_000))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use runtime::sabotage::failpoint;
 use tokio::sync::Notify;
 
 /// Held by every operation that may change access; clones wake the same tasks. Each task has a signal of its own, as it is the
@@ -15,6 +16,7 @@ pub struct Wake {
 impl Wake {
     /// To be called after the commit. Never waits; several calls before a task looks are one.
     pub fn now(&self) {
+        failpoint("relay::committed");
         self.relay.notify_one();
         self.events.notify_one();
     }

@@ -164,6 +164,7 @@ async fn postgres(home: &Home, options: &Options, children: &mut Children, steps
         port,
         log: Some(home.log("postgres")?),
         throwaway: false,
+        ..Default::default()
     };
     let starting = async {
         let postgres = local_stack::Postgres::start(&folder, &options)?;

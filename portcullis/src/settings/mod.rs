@@ -7,6 +7,7 @@ mod document;
 use std::env;
 
 use clap::{Arg, Command, CommandFactory};
+use runtime::sabotage;
 
 use crate::cli::Cli;
 use crate::connect;
@@ -51,7 +52,10 @@ pub(crate) fn variable(option: &Arg) -> Option<String> {
 fn known() -> Vec<String> {
     let services = services();
     let options = services.iter().flat_map(Command::get_arguments);
-    let others = connect::SETTINGS.into_iter().chain([PARENT_PID]);
+    let others = connect::SETTINGS
+        .into_iter()
+        .chain([PARENT_PID])
+        .chain(sabotage::SETTINGS);
     options.filter_map(variable).chain(others.map(str::to_owned)).collect()
 }
 

@@ -10,12 +10,14 @@ use std::sync::LazyLock;
 use identity_proto::access::prefix;
 use redis::Script;
 use runtime::Shutdown;
+use runtime::sabotage::script;
 
 use crate::core_client::CoreClient;
 use crate::error::Error;
 use crate::redis_link::RedisLink;
 
-pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("prune.lua")));
+pub(crate) static PRUNE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(script("prune.lua", include_str!("prune.lua"))));
 
 /// How many users one round trip prunes. Redis does nothing else meanwhile: ten users of a hundred sessions take 4 ms.
 const USERS_AT_ONCE: isize = 10;

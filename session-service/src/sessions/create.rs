@@ -8,6 +8,7 @@ use identity_proto::access::bucket;
 use identity_proto::identity::v1::check_login_request::Begun;
 use identity_proto::identity::v1::{AccessState, CheckLoginRequest, CheckLoginResponse, Epochs};
 use redis::{Script, Value};
+use runtime::sabotage::{failpoint, script};
 use tonic::Status;
 use uuid::Uuid;
 
@@ -15,8 +16,8 @@ use super::{Session, Sessions, hex, unknown_answer};
 use crate::error::Error;
 use crate::token::issue;
 
-static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
-static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("create.lua")));
+static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(script("claim.lua", include_str!("claim.lua"))));
+static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(script("create.lua", include_str!("create.lua"))));
 
 /// How long a session lives if nobody says otherwise.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(12);
@@ -71,6 +72,7 @@ impl Sessions {
         let (tenant, user, epochs) = read(&checked)?;
         may(tenant)?;
         self.claim(tenant, user, &checked.jti).await?;
+        failpoint("create::checked");
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| Error::Random)?;
         let (token, locator) = issue(tenant, user, random);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use identity_proto::identity::v1::{AccessState, Epochs, ErrorReason};
 use identity_proto::status::reason;
 use redis::{Script, Value};
+use runtime::sabotage::{is_removed, script};
 use uuid::Uuid;
 
 use super::create::split;
@@ -15,7 +16,7 @@ use crate::metrics;
 use crate::prune::PRUNE;
 use crate::token::{Locator, locate};
 
-static VALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("validate.lua")));
+static VALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(script("validate.lua", include_str!("validate.lua"))));
 
 /// What became of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl Sessions {
             }
         };
         let (tenant, user) = (floor(truth.tenant_epoch, session.0), floor(truth.user_epoch, session.1));
-        if tenant.is_empty() && user.is_empty() {
+        if tenant.is_empty() && user.is_empty() || is_removed("prune-on-refusal") {
             return;
         }
         let arguments = [&*hex(locator.tenant), &*hex(locator.user), &*user, &*tenant];
