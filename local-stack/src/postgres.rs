@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::{Process, Signal, dies_with_us};
+use crate::process::{Environment, Process, Signal, dies_with_us};
 use crate::programs::{self, PostgresPrograms};
 use crate::user::{self, User, as_user};
 use crate::{leftover, place, port, secret};
@@ -42,6 +42,8 @@ pub struct Options {
     pub throwaway: bool,
     /// Where it logs; absent: `server.log` in its folder.
     pub log: Option<PathBuf>,
+    /// Variables of its environment beside ours.
+    pub environment: Environment,
 }
 
 /// A running server. Dropped without [`Postgres::stop`], it is killed; its data survive that.
@@ -229,6 +231,7 @@ fn launch(
         command.arg("-c").arg(setting);
     }
     as_user(&mut command, user).current_dir("/");
+    command.envs(options.environment.iter().cloned());
     let log = options.log.clone().unwrap_or_else(|| folder.join("server.log"));
     let mut process = Process::spawn("PostgreSQL", command, Signal::INT, &log)?;
     let pid = process.pid().to_string();

@@ -25,6 +25,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// How long a child that was told to stop may take before it is killed.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// Variables of a child's environment.
+pub type Environment = Vec<(&'static str, String)>;
+
 /// A running child and its log.
 pub struct Process {
     name: String,

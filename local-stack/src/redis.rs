@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::process::{Process, Signal, dies_with_us};
+use crate::process::{Environment, Process, Signal, dies_with_us};
 use crate::programs::{self, RedisProgram};
 use crate::user::{self, User, as_user};
 use crate::{leftover, place, port, secret};
@@ -36,6 +36,8 @@ pub struct Options {
     pub log: Option<PathBuf>,
     /// The master that it copies; absent: it is a master.
     pub replica_of: Option<Master>,
+    /// Variables of its environment beside ours.
+    pub environment: Environment,
 }
 
 /// What a replica needs to know of its master, and takes over as its own password.
@@ -116,6 +118,11 @@ impl Redis {
         &mut self.process
     }
 
+    /// Sets its environment from the next start on.
+    pub fn set_environment(&mut self, environment: Environment) {
+        self.options.environment = environment;
+    }
+
     /// Starts it again after it was killed: same port, same password, and the data that it had on disk.
     pub fn start_again(&mut self) -> Result<()> {
         self.process.kill()?;
@@ -143,6 +150,7 @@ fn launch(
     let mut command = dies_with_us(&program.path, Signal::TERM);
     command.arg(&file);
     as_user(&mut command, user).current_dir("/");
+    command.envs(options.environment.iter().cloned());
     let log = options.log.clone().unwrap_or_else(|| folder.join("server.log"));
     let mut process = Process::spawn("Redis", command, Signal::TERM, &log)?;
     process.wait_until(START_LIMIT, || ping(port, password).unwrap_or(false))?;

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use e2e::processes::{freeze, thaw};
 use e2e::proxy::{Proxy, Way};
 use identity_proto::access::{buckets, prefix, stream};
+use local_stack::process::Environment;
 use local_stack::{Process, programs};
 use redis::streams::{StreamId, StreamRangeReply};
 
@@ -224,16 +225,41 @@ pub async fn buried(world: &mut World, lasts: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Each process of a service another time; the monotonic clock stays true, as it does.
-pub async fn skewed(world: &mut World, times: &[&'static str]) -> Result<()> {
+/// What shows a process another time; the monotonic clock stays true, as it does.
+fn skew(time: Option<&str>) -> Result<Environment> {
+    let Some(time) = time else {
+        return Ok(Environment::new());
+    };
     let library = programs::libfaketime()?.display().to_string();
+    let settings = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME", time),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let settings = settings.into_iter().chain([("DONT_FAKE_MONOTONIC", "1")]);
+    Ok(settings.map(|(name, value)| (name, value.to_owned())).collect())
+}
+
+pub fn postgres_at(world: &mut World, time: Option<&str>) -> Result<()> {
+    world.restart_postgres_with(skew(time)?, |_| Ok(()))
+}
+
+pub fn redis_at(world: &mut World, time: Option<&str>) -> Result<()> {
+    world.redis.set_environment(skew(time)?);
+    world.restart_redis(|_| Ok(()))
+}
+
+/// Each process of a service another time.
+pub async fn skewed(world: &mut World, times: &[&'static str]) -> Result<()> {
     for number in 0..2 {
         for members in [&mut world.cores, &mut world.sessions, &mut world.edges] {
             let (member, time) = (&mut members[number], times.get(number).copied());
-            member.set("LD_PRELOAD", time.map(|_| library.as_str()));
-            member.set("FAKETIME", time);
-            member.set("FAKETIME_DONT_FAKE_MONOTONIC", time.map(|_| "1"));
-            member.set("DONT_FAKE_MONOTONIC", time.map(|_| "1"));
+            for (name, _) in skew(Some("+0"))? {
+                member.set(name, None);
+            }
+            for (name, value) in skew(time)? {
+                member.set(name, Some(&value));
+            }
             member.stop().await;
             member.start();
             member.ready().await;

@@ -133,11 +133,11 @@ pub async fn reactivate(history: &History, tenant: &Tenant, user: &User) -> Answ
     answer
 }
 
-/// Any read, for what it is answered.
-pub async fn read(history: &History, tenant: &Tenant, path: &str) -> Answer {
+/// Any read, for what it is answered; its name in the history.
+pub async fn read(history: &History, tenant: &Tenant, path: &str, called_so: &'static str) -> Answer {
     let (called, since) = (history.now(), Instant::now());
     let answer = in_time(scim(tenant, Method::GET, path, Value::Null, &[200]).await, since);
-    history.add(Subject::MAX, What::Other("read"), None, called, answer.clone());
+    history.add(Subject::MAX, What::Other(called_so), None, called, answer.clone());
     answer
 }
 

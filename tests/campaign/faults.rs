@@ -9,11 +9,13 @@ use e2e::proxy::Way;
 use local_stack::programs;
 
 use crate::acts::{self, Act};
+use crate::failpoints;
 use crate::world::{World, copy};
 
 type Do = for<'a> fn(&'a mut World, Duration) -> Act<'a>;
 
 /// One row.
+#[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
     /// For the table.
@@ -26,6 +28,13 @@ pub struct Fault {
     pub also: Also,
     /// What the machine must have.
     pub needs: fn() -> Result<()>,
+}
+
+impl Fault {
+    /// In the long form or the short one; not at all if it is not in it.
+    pub fn lasts(&self, long: bool) -> Duration {
+        Duration::from_secs(if long { self.seconds.1 } else { self.seconds.0 })
+    }
 }
 
 /// What must hold, or need not, beside what always must.
@@ -56,20 +65,22 @@ pub enum Answers {
 }
 
 /// What is done beside the usual load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Also {
     Nothing,
     /// Many logins race each end and each reactivation.
     Racers,
     /// Another tenant with so many users (short, long) is suspended.
     Suspend(u32, u32),
-    /// Another tenant's clients ask for far more than can be answered.
-    Flood,
+    /// Another tenant's clients ask for so many times what can be answered.
+    Overload(f64),
+    /// They ask so often a second, and ended sessions are settled soon: for many endings.
+    Steady(f64),
     /// Validations go to whichever session service answers.
     Anywhere,
 }
 
-const NONE: Expect = Expect {
+pub const NONE: Expect = Expect {
     scim_goes_on: false,
     answers: Answers::Any,
     sessions_may_go: false,
@@ -77,16 +88,16 @@ const NONE: Expect = Expect {
     undone: false,
     pruned: false,
 };
-const WITHOUT_REDIS: Expect = Expect {
+pub const WITHOUT_REDIS: Expect = Expect {
     scim_goes_on: true,
     ..NONE
 };
-const SESSIONS_LOST: Expect = Expect {
+pub const SESSIONS_LOST: Expect = Expect {
     sessions_may_go: true,
     ..WITHOUT_REDIS
 };
 
-const USUAL: Fault = Fault {
+pub const USUAL: Fault = Fault {
     name: "healthy",
     what: "nothing is broken",
     seconds: (5, 60),
@@ -98,7 +109,11 @@ const USUAL: Fault = Fault {
 };
 
 /// All of them.
-pub const FAULTS: [Fault; 33] = [
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    FAULTS.iter().chain(&failpoints::FAULTS)
+}
+
+const FAULTS: [Fault; 36] = [
     Fault {
         expect: Expect {
             scim_goes_on: true,
@@ -106,6 +121,18 @@ pub const FAULTS: [Fault; 33] = [
             pruned: true,
             ..NONE
         },
+        ..USUAL
+    },
+    Fault {
+        name: "healthy-10000",
+        what: "the same for 10,000 endings, beside 180 requests a second",
+        seconds: (0, 497),
+        expect: Expect {
+            scim_goes_on: true,
+            answers: Answers::UnlessBusy,
+            ..NONE
+        },
+        also: Also::Steady(180.0),
         ..USUAL
     },
     Fault {
@@ -130,7 +157,7 @@ pub const FAULTS: [Fault; 33] = [
     Fault {
         name: "redis-frozen",
         what: "Redis is frozen (SIGSTOP)",
-        seconds: (3, 10),
+        seconds: (0, 10),
         inject: |world, _| {
             freeze(world.redis.process().pid());
             acts::nothing_more()
@@ -228,7 +255,7 @@ pub const FAULTS: [Fault; 33] = [
     Fault {
         name: "redis-empty",
         what: "Redis restarts without its files",
-        seconds: (1, 10),
+        seconds: (0, 10),
         inject: |world, _| {
             acts::now(world.restart_redis(|folder| Ok(std::fs::remove_dir_all(folder.join(acts::AOF))?)))
         },
@@ -320,7 +347,7 @@ pub const FAULTS: [Fault; 33] = [
     Fault {
         name: "relay-without-redis",
         what: "one identity-core's way to Redis swallows all, and delivers late what it sent",
-        seconds: (4, 10),
+        seconds: (0, 10),
         inject: |world, _| {
             acts::turn(&world.to_redis[..1], Way::Swallow);
             acts::nothing_more()
@@ -410,7 +437,7 @@ pub const FAULTS: [Fault; 33] = [
     Fault {
         name: "sessions-killed",
         what: "one session service is killed and comes back, then the other",
-        seconds: (3, 10),
+        seconds: (0, 10),
         inject: |world, lasts| Box::pin(acts::sessions_die(world, lasts)),
         heal: |world, _| {
             acts::all_run(world);
@@ -468,6 +495,25 @@ pub const FAULTS: [Fault; 33] = [
         ..USUAL
     },
     Fault {
+        name: "postgresql-skewed",
+        what: "PostgreSQL restarts an hour ahead, and comes back to the right time",
+        seconds: (0, 20),
+        inject: |world, _| acts::now(acts::postgres_at(world, Some("+1h"))),
+        heal: |world, _| acts::now(acts::postgres_at(world, None)),
+        needs: || programs::libfaketime().map(drop),
+        ..USUAL
+    },
+    Fault {
+        name: "redis-skewed",
+        what: "Redis restarts an hour ahead, and comes back to the right time",
+        seconds: (0, 20),
+        inject: |world, _| acts::now(acts::redis_at(world, Some("+1h"))),
+        heal: |world, _| acts::now(acts::redis_at(world, None)),
+        expect: SESSIONS_LOST,
+        needs: || programs::libfaketime().map(drop),
+        ..USUAL
+    },
+    Fault {
         name: "tenant-suspended",
         what: "another tenant with 100,000 users (5,000 in the short form) is suspended",
         seconds: (3, 30),
@@ -492,9 +538,9 @@ pub const FAULTS: [Fault; 33] = [
     },
     Fault {
         name: "overload",
-        what: "another tenant's clients ask for several times what can be answered",
+        what: "another tenant's clients ask for three times what can be answered",
         seconds: (3, 30),
-        also: Also::Flood,
+        also: Also::Overload(3.0),
         ..USUAL
     },
 ];

@@ -36,6 +36,9 @@ const STARTING: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 8;
 const BYSTANDERS: usize = 6;
 
+/// What a login must not do.
+pub const TWO_SESSIONS: &str = "one login made two sessions";
+
 /// How the load is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -140,10 +143,26 @@ impl Load {
         loop {
             let login = self.begin(&user).await?;
             match self.session(&user, &login).await {
-                Ok(session) => return Ok(Prepared { user, session, begun }),
+                Ok(session) => {
+                    self.is_used_up(&login, &user).await;
+                    return Ok(Prepared { user, session, begun });
+                }
                 // What has just started may not have its leases yet.
                 Err(Answer::Unavailable) if since.elapsed() < STARTING => tokio::time::sleep(AGAIN).await,
                 Err(answer) => bail!("a login while nothing is broken: {answer:?}"),
+            }
+        }
+    }
+
+    /// A login that made a session makes no other one, of this user or another.
+    async fn is_used_up(&self, login: &Login, user: &User) {
+        let another = self.known().users.first().cloned();
+        for user in std::iter::once(user.clone()).chain(another) {
+            let called = self.history.now();
+            if self.session(&user, login).await.is_ok() {
+                let twice = Answer::Wrong(TWO_SESSIONS.to_owned());
+                self.history
+                    .add(user.subject, What::Other("login"), None, called, twice);
             }
         }
     }
@@ -312,23 +331,6 @@ impl Load {
             self.attempt(&mut watch, &one.user, one.begun.last()).await;
         }
         watch.end().await;
-    }
-
-    /// Far more lists than the system can answer, until it is dropped.
-    pub async fn flood(self, at_once: usize) {
-        let mut flood = JoinSet::new();
-        for _ in 0..at_once {
-            let load = self.clone();
-            flood.spawn(async move {
-                loop {
-                    let answer = calls::read(&load.history, &load.tenant, "/Users?count=100&filter=title%20pr").await;
-                    if answer != Answer::Yes {
-                        tokio::time::sleep(AGAIN).await;
-                    }
-                }
-            });
-        }
-        flood.join_all().await;
     }
 
     pub fn bystanders(&self) -> Vec<(User, Session)> {

@@ -7,9 +7,12 @@ mod acts;
 mod aftermath;
 mod calls;
 mod crowd;
+mod failpoints;
 mod faults;
+mod guards;
 mod load;
 mod options;
+mod overload;
 mod random;
 mod report;
 mod row;
@@ -20,7 +23,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::faults::FAULTS;
 use crate::options::Options;
 use crate::row::{Outcome, Row, of_row, run};
 use crate::world::World;
@@ -47,26 +49,28 @@ fn main() -> ExitCode {
 #[tokio::main(worker_threads = 2)]
 async fn campaign(options: &Options) -> Result<bool> {
     if options.list {
-        for fault in &FAULTS {
+        for fault in faults::all() {
             println!("{:<24} {}", fault.name, fault.what);
         }
         return Ok(true);
     }
     let seed = options.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     eprintln!("PORTCULLIS_SEED={seed}");
+    if options.guards {
+        return guards::all_are_missed(options, seed).await;
+    }
     if !options.json {
         println!("{}", report::HEAD);
     }
     let (mut rows, mut world): (Vec<Row>, Option<World>) = (Vec::new(), None);
-    for (number, fault) in FAULTS.iter().enumerate() {
-        let seconds = if options.long { fault.seconds.1 } else { fault.seconds.0 };
-        if seconds == 0 || !options.wants(fault.name) {
+    for (number, fault) in faults::all().enumerate() {
+        if fault.lasts(options.long).is_zero() || !options.wants(fault.name) {
             continue;
         }
         let seed = of_row(seed, number);
         let mut here = match world.take() {
             Some(here) => here,
-            None => World::start(seed).await.context("the system does not start")?,
+            None => World::start(seed, None).await.context("the system does not start")?,
         };
         let row = run(&mut here, fault, options, seed).await;
         println!("{}", if options.json { row.json() } else { row.line() });

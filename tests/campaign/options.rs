@@ -14,7 +14,10 @@ pub struct Options {
     /// Every fault for as long as docs/access-ends.md says, under more load
     #[arg(long)]
     pub long: bool,
-    /// Only faults whose name contains one of these
+    /// Takes one guard away after the other and says what noticed: needs --features sabotage
+    #[arg(long, conflicts_with_all = ["short", "long"])]
+    pub guards: bool,
+    /// Only faults (with --guards: guards) whose name contains one of these
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Says which faults there are
@@ -23,7 +26,7 @@ pub struct Options {
     /// What repeats the order of kinds and pauses of an earlier run
     #[arg(long, env = "PORTCULLIS_SEED")]
     pub seed: Option<u64>,
-    /// Ends of access a second [default: 2; with --long: 20]
+    /// Ends of access a second [default: 2; with --guards: 4, with --long: 20]
     #[arg(long)]
     rate: Option<u32>,
     /// One JSON object a fault
@@ -37,7 +40,7 @@ pub struct Options {
 impl Options {
     /// Nothing, when nothing was asked for: `cargo test` runs every test target, and this one takes minutes.
     pub fn given() -> Option<Self> {
-        let asked = ["--short", "--long", "--list", "--help"];
+        let asked = ["--short", "--long", "--guards", "--list", "--help"];
         let any = std::env::args().any(|argument| asked.contains(&argument.as_str()));
         any.then(Options::parse)
     }
@@ -48,7 +51,12 @@ impl Options {
 
     /// Pauses between ends of access.
     pub fn every(&self) -> Duration {
-        Duration::from_secs(1) / self.rate.unwrap_or(if self.long { 20 } else { 2 }).max(1)
+        let usual = match (self.long, self.guards) {
+            (true, _) => 20,
+            (_, true) => 4,
+            _ => 2,
+        };
+        Duration::from_secs(1) / self.rate.unwrap_or(usual).max(1)
     }
 
     /// How often a session is validated by each service once it has been refused for a while, and while nobody can say: a

@@ -54,10 +54,10 @@ impl Row {
 
     /// What is over its figure, and decides nothing.
     fn notes(&self, judged: &Judged) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = judged.notes.clone();
         for (percent, most) in HEALTHY {
             let e = judged.history.percentile(percent);
-            if self.name == "healthy" && e > most {
+            if self.name.starts_with("healthy") && e > most {
                 notes.push(format!("p{percent} over {most} ms"));
             }
         }
@@ -104,6 +104,7 @@ impl Row {
                 "recovery_s": judged.recovery.as_secs_f64(),
                 "gap_p99_ms": judged.history.gap(99),
                 "failures": judged.failures,
+                "notes": judged.notes,
             }),
         };
         value.to_string()

@@ -1,9 +1,11 @@
 //! One fault from beginning to end: prepared, broken under load, healed, watched, judged.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e::history::{Answer, Judgement, Rules, check};
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
@@ -13,6 +15,7 @@ use crate::crowd::gather;
 use crate::faults::{Also, Answers, Fault};
 use crate::load::{Load, Plan};
 use crate::options::Options;
+use crate::overload;
 use crate::world::World;
 
 /// The promise: no session is valid for longer after the answer.
@@ -27,8 +30,10 @@ const AFTER: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 /// How many logins race each change of access where that is the fault.
 const RACERS: usize = 5;
-/// How many lists are open at once in an overload, in the short form and the long one; tenants have eight connections.
-const FLOOD: (usize, usize) = (48, 256);
+/// For how long the capacity is looked for.
+const CAPACITY: Duration = Duration::from_secs(2);
+/// How often a settled session is validated where many end.
+const SELDOM: Duration = Duration::from_secs(1);
 /// A machine that validates no more often than this, ms, has no time for anything.
 const BUSY: f64 = 50.0;
 /// How many users of a crowd have sessions that are watched.
@@ -54,6 +59,8 @@ pub struct Judged {
     pub recovery: Duration,
     /// Why it failed; empty if it passed.
     pub failures: Vec<String>,
+    /// What else is to be told.
+    pub notes: Vec<String>,
     pub load: Load,
 }
 
@@ -66,21 +73,37 @@ pub async fn run(world: &mut World, fault: &Fault, options: &Options, seed: u64)
     if let Err(missing) = (fault.needs)() {
         return row(Outcome::NotRun(format!("{missing:#}")));
     }
-    match judged(world, fault, options, seed).await {
-        Ok(judged) => row(Outcome::Judged(Box::new(judged))),
-        Err(error) => row(Outcome::Broken(format!("{error:#}"))),
+    // What the harness has no answer for, such as a process that does not start, is this row's failure and not the others'.
+    match AssertUnwindSafe(judged(world, fault, options, seed))
+        .catch_unwind()
+        .await
+    {
+        Ok(Ok(judged)) => row(Outcome::Judged(Box::new(judged))),
+        Ok(Err(error)) => row(Outcome::Broken(format!("{error:#}"))),
+        Err(_) => row(Outcome::Broken("see the panic above".to_owned())),
     }
 }
 
 async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) -> Result<Judged> {
-    let (short, long) = fault.seconds;
-    let lasts = Duration::from_secs(if options.long { long } else { short });
+    let lasts = fault.lasts(options.long);
     let load = prepare(world, fault, options, seed, lasts).await?;
     let mut beside = JoinSet::new();
     let suspended = match fault.also {
         Also::Suspend(short, long) => Some(crowd(world, &load, if options.long { long } else { short }).await?),
         _ => None,
     };
+    let mut capacity = None;
+    match fault.also {
+        Also::Overload(times) => {
+            let crowd = load.beside(0).await?;
+            let found = overload::capacity(&crowd, CAPACITY).await;
+            capacity = Some((crowd, found, times * found));
+        }
+        Also::Steady(per_second) => {
+            beside.spawn(overload::ask(load.beside(0).await?, per_second));
+        }
+        _ => {}
+    }
     let mut running = JoinSet::new();
     running.spawn(load.clone().run(options.every()));
     beside.spawn(load.clone().stand_by());
@@ -90,10 +113,10 @@ async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) 
     if let Some(crowd) = suspended {
         running.spawn(crowd.suspend());
     }
-    if fault.also == Also::Flood {
-        let at_once = if options.long { FLOOD.1 } else { FLOOD.0 };
-        beside.spawn(load.beside(0).await?.flood(at_once));
-    }
+    let capacity = capacity.map(|(crowd, found, asked)| {
+        beside.spawn(overload::ask(crowd, asked));
+        found
+    });
     (fault.inject)(world, lasts).await.context("the fault")?;
     tokio::time::sleep(lasts.saturating_sub(since.elapsed())).await;
     (fault.heal)(world, lasts).await.context("the end of the fault")?;
@@ -113,12 +136,18 @@ async fn judged(world: &mut World, fault: &Fault, options: &Options, seed: u64) 
         may_flap: fault.expect.may_flap,
         undone: fault.expect.undone.then_some((from, to)),
     };
-    let mut history = check(&load.history.operations(), &rules);
+    let operations = load.history.operations();
+    let notes = capacity
+        .map(|found| overload::told(&operations, found))
+        .into_iter()
+        .collect();
+    let mut history = check(&operations, &rules);
     let failures = failures(fault, &mut history, aftermath, recovery);
     Ok(Judged {
         history,
         recovery: recovery.unwrap_or(PATIENCE),
         failures,
+        notes,
         load,
     })
 }
@@ -129,7 +158,10 @@ async fn prepare(world: &World, fault: &Fault, options: &Options, seed: u64, las
     let plan = Plan {
         users: turns.ceil() as usize,
         racers: if fault.also == Also::Racers { RACERS } else { 1 },
-        settled: options.settled(),
+        settled: match fault.also {
+            Also::Steady(_) => SELDOM,
+            _ => options.settled(),
+        },
         anywhere: fault.also == Also::Anywhere,
     };
     Load::prepare(world.clients(), seed, plan).await
@@ -177,7 +209,7 @@ async fn answered(load: &Load, sessions_may_go: bool) -> bool {
         return false;
     };
     let path = format!("/Users/{}", user.id);
-    let mut all = calls::read(&load.history, &load.tenant, &path).await == Answer::Yes;
+    let mut all = calls::read(&load.history, &load.tenant, &path, "read").await == Answer::Yes;
     for at in &load.clients.each {
         let answer = calls::validate(&load.history, at, None, session, false).await;
         all &= answer == Answer::Yes || sessions_may_go && answer == Answer::No;

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::balancer::Balancer;
-use e2e::cluster::{Home, Member, grpc, urls};
+use e2e::cluster::{Home, Member, Setting, grpc, urls};
 use e2e::grpc::Grpc;
+use e2e::guards::{Guard, Removal};
 use e2e::proxy::{Proxy, Way};
 use e2e::scim::Scim;
 use e2e::system::{Place, sweep};
+use local_stack::process::Environment;
 use local_stack::{Postgres, Redis, place};
 use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
@@ -67,8 +69,8 @@ impl Clients {
 }
 
 impl World {
-    /// Starts everything, and answers when every process is ready.
-    pub async fn start(seed: u64) -> Result<World> {
+    /// Starts everything, `without` one guard if one is named, and answers when every process is ready.
+    pub async fn start(seed: u64, without: Option<&Guard>) -> Result<World> {
         // Of campaigns that were killed.
         sweep(PLACE.scratch.as_ref());
         let name = format!("dev-{}-campaign-{}", std::process::id(), Uuid::new_v4().simple());
@@ -88,7 +90,16 @@ impl World {
         };
         let database = |number: usize| through(&postgres.url(DATABASE), postgres.port(), &to_postgres[number]);
         let registers = |number: usize| through(&redis.url(), redis.port(), &to_redis[number]);
-        let core = |number| Member::core(&home, number, &database(number), &registers(number), &[]);
+        let sabotage = sabotage(&folder, without)?;
+        let core = |number| {
+            let failpoints = (
+                "PORTCULLIS_FAILPOINTS",
+                failpoints(&folder, number).display().to_string(),
+            );
+            let mut settings = sabotage.clone();
+            settings.extend(cfg!(feature = "sabotage").then_some(failpoints));
+            Member::core(&home, number, &database(number), &registers(number), &settings)
+        };
         let cores: Vec<_> = (0..2).map(core).collect();
         let mut to_cores = Vec::new();
         for core in &cores {
@@ -96,7 +107,7 @@ impl World {
         }
         let at = |proxy: &Proxy| format!("http://127.0.0.1:{}", proxy.port());
         let core_urls = to_cores.iter().map(at).collect::<Vec<_>>().join(",");
-        let session = |number| Member::sessions(&home, number, &registers(2 + number), &core_urls, &[]);
+        let session = |number| Member::sessions(&home, number, &registers(2 + number), &core_urls, &sabotage);
         // The balancer looks ten times in this time.
         let stop_delay = [("PORTCULLIS_STOP_DELAY_MS", "500".to_owned())];
         let edge = |number| Member::edge(&home, number, &core_urls, &stop_delay);
@@ -122,7 +133,21 @@ impl World {
             member.start();
         }
         world.ready().await;
+        if let Some(Removal::Database(statement)) = without.map(|guard| &guard.removed) {
+            world.psql(statement)?;
+        }
         Ok(world)
+    }
+
+    /// Arms failpoints of a core, a line each, in the place of those that were.
+    pub fn arm(&self, core: usize, lines: &str) -> Result<()> {
+        Ok(fs::write(failpoints(&self.folder, core), lines)?)
+    }
+
+    pub fn disarm(&self) {
+        for core in 0..self.cores.len() {
+            let _ = fs::remove_file(failpoints(&self.folder, core));
+        }
     }
 
     pub fn members(&mut self) -> impl Iterator<Item = &mut Member> {
@@ -176,7 +201,19 @@ impl World {
 
     /// Kills PostgreSQL and starts it again.
     pub fn restart_postgres(&mut self, between: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let options = postgres_options(self.postgres.port());
+        self.restart_postgres_with(Environment::new(), between)
+    }
+
+    /// The same with variables of its environment.
+    pub fn restart_postgres_with(
+        &mut self,
+        environment: Environment,
+        between: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let options = local_stack::postgres::Options {
+            environment,
+            ..postgres_options(self.postgres.port())
+        };
         self.postgres.process().kill()?;
         let folder = self.folder.join("postgres");
         between(&fs::canonicalize(&folder)?)?;
@@ -249,6 +286,24 @@ impl Drop for World {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn failpoints(folder: &Path, core: usize) -> PathBuf {
+    folder.join(format!("core-{core}.failpoints"))
+}
+
+/// What is set for processes without a guard.
+fn sabotage(folder: &Path, without: Option<&Guard>) -> Result<Vec<Setting>> {
+    let Some(guard) = without else { return Ok(Vec::new()) };
+    let scripts = folder.join("scripts");
+    fs::create_dir_all(&scripts)?;
+    for (file, text) in guard.scripts() {
+        fs::write(scripts.join(file), text)?;
+    }
+    Ok(vec![
+        ("PORTCULLIS_SABOTAGE", guard.name.to_owned()),
+        ("PORTCULLIS_SABOTAGE_SCRIPTS", scripts.display().to_string()),
+    ])
 }
 
 /// Copies a folder with its owners, in the place of what is there.

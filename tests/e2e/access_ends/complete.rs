@@ -250,7 +250,7 @@ fn every_statement_that_writes_users_or_access_is_a_way_or_says_why_not() {
     for (path, text) in sources("identity-core/src") {
         let called: Vec<_> = moves.captures_iter(&text).map(|found| found[1].to_owned()).collect();
         let name = path.trim_start_matches("identity-core/src/").to_owned();
-        if (!called.is_empty() || writes.is_match(&text)) {
+        if !called.is_empty() || writes.is_match(&text) {
             there.insert(name, called);
         }
     }

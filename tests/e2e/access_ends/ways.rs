@@ -100,7 +100,7 @@ impl Way {
                     id,
                     &json!([{"op": "replace", "path": "active", "value": false}]),
                 )
-                .await
+                .await;
             }
             Way::PatchWithoutPath => patch(tenant, id, &json!([{"op": "replace", "value": {"active": false}}])).await,
             Way::PatchWithString => {
