@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use redis_topology::Topology;
 use runtime::{Secret, ServiceKeys};
 
 use crate::events::Retention;
@@ -23,7 +24,8 @@ pub struct Config {
     /// A file that holds the PostgreSQL URL
     #[arg(long, env = "DATABASE_URL_FILE")]
     pub database_url_file: Option<PathBuf>,
-    /// Redis, as redis://:password@host
+    /// Where Redis is: redis://[:password@]host:port/db; redis+sentinel://[:password@]host:port,…/service/db;
+    /// redis+cluster://[:password@]host:port,…
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     /// A file that holds the Redis URL
@@ -61,7 +63,7 @@ pub struct Config {
 /// The settings, read whole and checked before anything starts.
 pub struct Settings {
     pub(crate) database: store::Options,
-    pub(crate) redis_url: Secret,
+    pub(crate) redis: Topology,
     pub(crate) service_keys: ServiceKeys,
     pub(crate) login_key: Secret,
     pub(crate) event_retention: Retention,
@@ -74,6 +76,7 @@ impl Config {
             Secret::from_setting(name, value.as_ref(), file.as_deref())
         };
         let keys = secret("PORTCULLIS_SERVICE_KEYS", &self.service_keys, &self.service_keys_file)?;
+        let redis_url = secret("REDIS_URL", &self.redis_url, &self.redis_url_file)?;
         let login_key = secret("PORTCULLIS_LOGIN_KEY", &self.login_key, &self.login_key_file)?;
         ensure!(
             login_key.expose().len() >= MIN_LOGIN_KEY,
@@ -95,7 +98,7 @@ impl Config {
                 pool_size: self.database_pool_size,
                 statement_timeout: Duration::from_millis(self.statement_timeout_ms),
             },
-            redis_url: secret("REDIS_URL", &self.redis_url, &self.redis_url_file)?,
+            redis: Topology::parse(redis_url.expose()).context("REDIS_URL")?,
             service_keys: ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &keys, &ROLES)?,
             login_key,
             event_retention: Retention {
@@ -138,6 +141,10 @@ mod tests {
         };
         check(|config| config.database_url = None, "DATABASE_URL is not set");
         check(|config| config.redis_url = None, "REDIS_URL is not set");
+        check(
+            |config| config.redis_url = Some("rediss://localhost".into()),
+            "REDIS_URL",
+        );
         check(
             |config| config.service_keys = Some("a:nobody:0123456789abcdef".into()),
             "PORTCULLIS_SERVICE_KEYS is wrong",

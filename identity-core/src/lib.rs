@@ -53,9 +53,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let store = Store::new(&settings.database).context("DATABASE_URL is not a PostgreSQL URL")?;
     let wake = Wake::default();
-    let redis = redis::Client::open(settings.redis_url.expose()).context("REDIS_URL is not a Redis URL")?;
     let access = Access::start(
-        redis,
+        settings.redis,
         &store,
         wake.clone(),
         settings.login_key.clone(),

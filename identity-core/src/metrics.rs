@@ -15,6 +15,7 @@ const WAIT: &str = "portcullis_database_wait_seconds";
 const WAITING: &str = "portcullis_outbox_waiting";
 const LAG: &str = "portcullis_outbox_lag_seconds";
 const END: &str = "portcullis_access_end_seconds";
+const PRUNE: &str = "portcullis_access_prune_seconds";
 const LEASE_AGE: &str = "portcullis_lease_age_seconds";
 const GENERATIONS: &str = "portcullis_generations_total";
 const LINKED: &str = "portcullis_access_linked";
@@ -46,6 +47,10 @@ pub(crate) fn describe() {
         END,
         "E, from above: from the statement that changed access to its register's move, by PostgreSQL's clock"
     );
+    describe_histogram!(
+        PRUNE,
+        "From the statement that changed access to the acknowledgement that its sessions are deleted, of a tenant for each bucket"
+    );
     describe_gauge!(
         LEASE_AGE,
         "Since when this core did not renew the leases; the registers may be trusted for 3 s"
@@ -54,7 +59,10 @@ pub(crate) fn describe() {
         GENERATIONS,
         "Generations of buckets that this core drew, each with blank registers"
     );
-    describe_gauge!(LINKED, "1 while this core's relay is linked to the registers in Redis");
+    describe_gauge!(
+        LINKED,
+        "1 while this core's relay is linked to every master that holds registers in Redis"
+    );
     describe_counter!(NUMBERED, "Events that this core numbered, so that they can be read");
     describe_gauge!(UNNUMBERED, "Events that wait for a number, of all cores");
     describe_gauge!(
@@ -80,6 +88,11 @@ pub(crate) fn waited(lane: &'static str, wait: Duration) {
 /// A register moved so long after its change.
 pub(crate) fn access_moved(seconds: f64) {
     histogram!(END).record(seconds);
+}
+
+/// The sessions of a bucket were pruned so long after the change that ended them.
+pub(crate) fn access_pruned(seconds: f64) {
+    histogram!(PRUNE).record(seconds);
 }
 
 /// The leases were renewed so long ago.

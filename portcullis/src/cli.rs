@@ -263,13 +263,50 @@ pub enum Events {
         /// As `events consumers` shows it
         consumer: String,
     },
+    /// Announcements of ended access that failed five times; the access ended all the same
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+}
+
+/// `portcullis events dead-letters`
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// List those that wait, with what they said and why they failed
+    List,
+    /// Announce one or all of them once more, when what they failed of is mended
+    Replay {
+        /// As `events dead-letters list` shows it, such as 7:1764194521000-0
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// Announce all that wait now
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Forget one that nothing is to be done about
+    Forget {
+        /// As `events dead-letters list` shows it
+        id: String,
+    },
+}
+
+/// Whose access is shown.
+#[derive(Debug, Args)]
+pub struct AccessOf {
+    /// The tenant's name or id; of a deleted one the id
+    #[arg(long)]
+    pub tenant: String,
+    /// The user's id or userName, of a deleted one the id; without a user, what was done to the whole tenant
+    pub user: Option<String>,
+    /// How many of the last changes to list
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub changes: usize,
 }
 
 /// `portcullis access`
 #[derive(Debug, Subcommand)]
 pub enum Access {
-    /// Show epoch, state, when the register moved, and how many sessions were pruned
-    Show(UserOfTenant),
+    /// Show epoch, state, when the register moved, how many sessions were pruned, and the same of the changes before
+    Show(AccessOf),
     /// End all sessions of a user now; the user stays active and may log in again
     End(UserOfTenant),
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use redis_topology::Topology;
 use runtime::service_auth::WithServiceKey;
 use runtime::{Secret, ServiceKeys};
 
@@ -12,7 +13,8 @@ use crate::grpc::ROLES;
 /// The settings of session-service.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
-    /// Where Redis is: redis://[:password@]host:port
+    /// Where Redis is: redis://[:password@]host:port/db; redis+sentinel://[:password@]host:port,…/service/db;
+    /// redis+cluster://[:password@]host:port,…
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     /// A file that holds REDIS_URL
@@ -40,7 +42,7 @@ pub struct Config {
 
 /// The settings, read whole and checked before anything starts.
 pub struct Settings {
-    pub(crate) redis: redis::Client,
+    pub(crate) redis: Topology,
     pub(crate) core_url: String,
     pub(crate) service_key: Secret,
     pub(crate) service_keys: ServiceKeys,
@@ -59,7 +61,7 @@ impl Config {
         WithServiceKey::new(&service_key).context("PORTCULLIS_SERVICE_KEY")?;
         runtime::grpc::check_urls("PORTCULLIS_CORE_URL", &self.core_url)?;
         Ok(Settings {
-            redis: redis::Client::open(redis_url.expose()).context("REDIS_URL is not a Redis URL")?,
+            redis: Topology::parse(redis_url.expose()).context("REDIS_URL")?,
             service_keys: ServiceKeys::parse("PORTCULLIS_SERVICE_KEYS", &keys, &ROLES)?,
             core_url: self.core_url,
             service_key,

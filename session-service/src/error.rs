@@ -32,6 +32,13 @@ pub enum Error {
     /// Also what a key that is limited to other tenants is told.
     #[error("there is no such tenant or user")]
     NotFound,
+    #[error("this service key may not call this method; use one of role admin that is not limited to tenants")]
+    Role,
+    #[error(
+        "there is no dead letter {0:?}: it was replayed or forgotten, or there were too many; `portcullis events dead-letters list` \
+         shows those that wait"
+    )]
+    NoLetter(String),
     #[error("no random numbers are to be had")]
     Random,
 }
@@ -49,7 +56,8 @@ impl From<Error> for Status {
             Error::AccessChanged => (Code::FailedPrecondition, ErrorReason::LoginStale, None),
             Error::Invalid(_) => (Code::InvalidArgument, ErrorReason::InvalidValue, None),
             Error::ServiceKey => (Code::Unauthenticated, ErrorReason::ServiceKeyInvalid, None),
-            Error::NotFound => (Code::NotFound, ErrorReason::NotFound, None),
+            Error::Role => (Code::PermissionDenied, ErrorReason::MethodNotAllowed, None),
+            Error::NoLetter(_) | Error::NotFound => (Code::NotFound, ErrorReason::NotFound, None),
             Error::Random => (Code::Internal, ErrorReason::Internal, None),
         };
         match code {

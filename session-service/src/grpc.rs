@@ -6,10 +6,12 @@ use std::time::Instant;
 use identity_proto::identity::v1 as identity;
 use identity_proto::session::v1::session_service_server::SessionService;
 use identity_proto::session::v1::{
-    BeginLoginRequest, BeginLoginResponse, CreateSessionRequest, CreateSessionResponse, ListSessionsRequest,
-    ListSessionsResponse, RevokeSessionRequest, RevokeSessionResponse, RevokeUserSessionsRequest,
-    RevokeUserSessionsResponse, Session as SessionMessage, ValidateSessionRequest, ValidateSessionResponse,
-    create_session_request, revoke_session_request, validate_session_response::Reason,
+    BeginLoginRequest, BeginLoginResponse, CreateSessionRequest, CreateSessionResponse, DeadLetter,
+    DeleteDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse, ListSessionsRequest,
+    ListSessionsResponse, ReplayDeadLetterRequest, ReplayDeadLetterResponse, RevokeSessionRequest,
+    RevokeSessionResponse, RevokeUserSessionsRequest, RevokeUserSessionsResponse, Session as SessionMessage,
+    ValidateSessionRequest, ValidateSessionResponse, create_session_request, revoke_session_request,
+    validate_session_response::Reason,
 };
 use prost_types::Timestamp;
 use runtime::{ServiceKey, ServiceKeys};
@@ -18,11 +20,16 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::metrics;
+use crate::prune::dead_letters::{self, Letter, LetterId};
 use crate::sessions::{NewSession, Session, Sessions, Verdict};
 use crate::token::{Locator, locate};
 
 /// The roles of the service keys that may call: the platform's applications, and administrators.
 pub const ROLES: [&str; 2] = ["platform", "admin"];
+
+/// Dead letters on a page.
+const LETTERS: usize = 100;
+const MOST_LETTERS: usize = 1_000;
 
 /// The service.
 pub struct Grpc {
@@ -33,6 +40,16 @@ pub struct Grpc {
 impl Grpc {
     fn caller<T>(&self, request: &Request<T>) -> Result<&ServiceKey, Error> {
         self.keys.authenticate(request.metadata()).ok_or(Error::ServiceKey)
+    }
+
+    /// That the caller is one whom all tenants concern.
+    fn administrator<T>(&self, request: &Request<T>) -> Result<(), Error> {
+        let key = self.caller(request)?;
+        if key.role == "admin" && key.tenants.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Role)
+        }
     }
 }
 
@@ -70,6 +87,24 @@ impl From<Session> for SessionMessage {
             expire_time: Some(timestamp(session.expires)),
         }
     }
+}
+
+impl From<Letter> for DeadLetter {
+    fn from(letter: Letter) -> Self {
+        DeadLetter {
+            id: letter.id.to_string(),
+            bucket: i32::from(letter.id.bucket),
+            bury_time: Some(timestamp(letter.id.buried_ms())),
+            entry: letter.entry,
+            fields: letter.fields.into_iter().collect(),
+            why: letter.why,
+            tries: letter.tries,
+        }
+    }
+}
+
+fn letter(id: &str) -> Result<LetterId, Error> {
+    id.parse().map_err(|()| Error::NoLetter(id.to_owned()))
 }
 
 #[tonic::async_trait]
@@ -207,5 +242,53 @@ impl SessionService for Grpc {
             .end_access(identity::EndAccessRequest { tenant_id, user_id })
             .await?;
         Ok(Response::new(RevokeUserSessionsResponse { epoch }))
+    }
+
+    /// The page token is the last letter's id.
+    async fn list_dead_letters(
+        &self,
+        request: Request<ListDeadLettersRequest>,
+    ) -> Result<Response<ListDeadLettersResponse>, Status> {
+        self.administrator(&request)?;
+        let ListDeadLettersRequest { page_size, page_token } = request.get_ref();
+        let wrong =
+            |()| Error::Invalid("page_token is not one that ListDeadLetters answered; begin with the first page");
+        let after: Option<LetterId> = match page_token.as_str() {
+            "" => None,
+            token => Some(token.parse().map_err(wrong)?),
+        };
+        let size = match usize::try_from(*page_size) {
+            Ok(0) | Err(_) => LETTERS,
+            Ok(size) => size.min(MOST_LETTERS),
+        };
+        let mut letters = dead_letters::list(&self.sessions.redis, after.as_ref(), size + 1).await?;
+        let more = letters.len() > size;
+        letters.truncate(size);
+        let last = letters.last().filter(|_| more);
+        Ok(Response::new(ListDeadLettersResponse {
+            next_page_token: last.map(|letter| letter.id.to_string()).unwrap_or_default(),
+            letters: letters.into_iter().map(DeadLetter::from).collect(),
+        }))
+    }
+
+    async fn replay_dead_letter(
+        &self,
+        request: Request<ReplayDeadLetterRequest>,
+    ) -> Result<Response<ReplayDeadLetterResponse>, Status> {
+        self.administrator(&request)?;
+        let id = request.into_inner().id;
+        let replayed = dead_letters::replay(&self.sessions.redis, &letter(&id)?).await?;
+        let entry = replayed.ok_or(Error::NoLetter(id))?;
+        Ok(Response::new(ReplayDeadLetterResponse { entry }))
+    }
+
+    async fn delete_dead_letter(&self, request: Request<DeleteDeadLetterRequest>) -> Result<Response<()>, Status> {
+        self.administrator(&request)?;
+        let id = request.into_inner().id;
+        if dead_letters::forget(&self.sessions.redis, &letter(&id)?).await? {
+            Ok(Response::new(()))
+        } else {
+            Err(Error::NoLetter(id).into())
+        }
     }
 }

@@ -40,9 +40,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     metrics::describe();
-    let client = settings.redis;
-    let link = |timeout| RedisLink::new(client.clone(), timeout).context("REDIS_URL cannot be used");
-    let (redis, background) = (link(redis_link::CALLER)?, link(redis_link::BACKGROUND)?);
+    let link = |timeout| RedisLink::start(settings.redis.clone(), timeout, &shutdown);
+    let (redis, background) = (link(redis_link::CALLER), link(redis_link::BACKGROUND));
     let channel = runtime::grpc::channel(&settings.core_url)?;
     let core = CoreClient::new(channel.clone(), WithServiceKey::new(&settings.service_key)?);
     let keys = Arc::new(settings.service_keys);
@@ -52,7 +51,7 @@ pub async fn serve(
         .clone()
         .keep(move || health::look(needed.0.clone(), needed.1.clone()));
     shutdown.spawn_endless("health of Redis and the core", looking);
-    prune::Prune::start(background, core.clone(), client, &shutdown);
+    prune::Prune::start(background, core.clone(), settings.redis, &shutdown);
     let sessions = Sessions {
         redis,
         core,

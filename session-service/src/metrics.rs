@@ -15,6 +15,7 @@ const ASKED: &str = "portcullis_core_asked_total";
 const PRUNED: &str = "portcullis_sessions_pruned_total";
 const REDIS_FAILURES: &str = "portcullis_redis_failures_total";
 const DEAD_LETTERS: &str = "portcullis_dead_letters_total";
+const DEAD_LETTERS_WAITING: &str = "portcullis_dead_letters_waiting";
 
 /// Says what the metrics are.
 pub(crate) fn describe() {
@@ -37,6 +38,10 @@ pub(crate) fn describe() {
     describe_counter!(
         DEAD_LETTERS,
         "Announcements of ended access that could not be processed five times"
+    );
+    describe_gauge!(
+        DEAD_LETTERS_WAITING,
+        "Dead letters that nobody replayed or forgot yet, which all session services share: take the maximum, not the sum"
     );
     for total in [CREATED, ASKED, PRUNED, REDIS_FAILURES, DEAD_LETTERS] {
         counter!(total).absolute(0);
@@ -85,4 +90,9 @@ pub(crate) fn redis_failed() {
 /// An announcement went to the dead letters.
 pub(crate) fn buried() {
     counter!(DEAD_LETTERS).increment(1);
+}
+
+/// So many dead letters wait; `None` when nobody can say.
+pub(crate) fn dead_letters(waiting: Option<u32>) {
+    gauge!(DEAD_LETTERS_WAITING).set(waiting.map_or(f64::NAN, f64::from));
 }

@@ -1,13 +1,15 @@
-//! The way to Redis: one shared connection that comes back by itself, a short time-out, and a breaker, so that a Redis
-//! that is gone costs each caller microseconds and not the time-out.
+//! The way to Redis: a connection to each master, with a short time-out. One that failed is over at once, so that a Redis that
+//! is gone costs each caller microseconds and not the time-out; another is made in the background.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use identity_proto::access::LEASE_MS;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{FromRedisValue, Pipeline, RedisError, Script};
+use identity_proto::access::{BUCKETS, LEASE_MS, prefix};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind};
+use redis_topology::{Links, Master, Topology};
+use runtime::Shutdown;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::metrics;
@@ -16,71 +18,56 @@ use crate::metrics;
 pub const CALLER: Duration = Duration::from_millis(250);
 /// How long it may take for work that nobody waits for.
 pub const BACKGROUND: Duration = Duration::from_secs(2);
-/// How long after a failure callers are refused without a try.
-const BREAK_MS: u64 = 100;
+/// How long it may take to let anybody in.
+const CONNECT: Duration = Duration::from_millis(250);
 
-/// Clones share the connection, the breaker, and what is known of the process at the other end.
+/// The processes that hold the buckets. Clones share the connections.
 #[derive(Clone)]
-pub struct RedisLink {
-    connection: ConnectionManager,
-    breaker: Arc<Breaker>,
-    process: Arc<RedisProcess>,
+pub struct RedisLink(Links<Process>);
+
+/// A connection to one Redis process. It never reconnects, so all that it answers is this process's.
+pub struct Process {
+    connection: MultiplexedConnection,
+    buckets: Vec<u8>,
+    /// By bucket: from when on leases are its own.
+    own_leases: OwnLeases,
+    over: CancellationToken,
     timeout: Duration,
 }
 
-struct Breaker {
-    since: Instant,
-    /// Milliseconds after `since` until which the breaker is open.
-    open_until: AtomicU64,
-}
+/// By bucket: from when on leases are the holder's own; nothing: always.
+type OwnLeases = [Option<Instant>; BUCKETS as usize];
 
-/// Which Redis process answers. After a failure it may be another one: a replica that took over has the leases that the
-/// master had, and not its last writes.
-struct RedisProcess {
-    run_id: Mutex<Option<String>>,
-    /// Counts failures. The process is known if there was none since.
-    failures: AtomicU64,
-    known_after: AtomicU64,
-    /// Until when (as the breaker counts) leases may be of the process before.
-    inherits_until: AtomicU64,
-}
+/// Which process was the last to hold each bucket, by its run id. A replica that took over has the leases that its master had,
+/// and not its last writes.
+struct Holders(Mutex<([Option<String>; BUCKETS as usize], OwnLeases)>);
 
 impl RedisLink {
-    /// A link that connects when first used. Fails only when the URL is wrong.
-    pub fn new(client: redis::Client, timeout: Duration) -> Result<Self, RedisError> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            .set_number_of_retries(0)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_millis(250));
-        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
-        let breaker = Arc::new(Breaker {
-            since: Instant::now(),
-            open_until: AtomicU64::new(0),
-        });
-        Ok(RedisLink {
-            connection,
-            breaker,
-            process: Arc::new(RedisProcess {
-                run_id: Mutex::new(None),
-                failures: AtomicU64::new(1),
-                known_after: AtomicU64::new(0),
-                inherits_until: AtomicU64::new(0),
-            }),
-            timeout,
+    /// Links that come and go until the shutdown; none is there yet.
+    pub fn start(topology: Topology, timeout: Duration, shutdown: &Shutdown) -> Self {
+        let holders = Arc::new(Holders::default());
+        let connect = move |master| Process::connect(master, timeout, holders.clone());
+        let (links, linking) = redis_topology::links(topology, connect);
+        shutdown.spawn_endless("links to Redis", linking);
+        RedisLink(links)
+    }
+
+    /// The process that holds a bucket.
+    pub fn holder(&self, bucket: u8) -> Result<Arc<Process>, Error> {
+        self.0.of(bucket).ok_or_else(|| {
+            metrics::redis_failed();
+            Error::Down
         })
+    }
+
+    /// All processes that can be reached.
+    pub fn processes(&self) -> Vec<Arc<Process>> {
+        self.0.now().all()
     }
 
     /// Runs a script on one bucket.
     pub async fn run<T: FromRedisValue>(&self, script: &Script, bucket: u8, arguments: &[&str]) -> Result<T, Error> {
-        let mut invocation = script.key(identity_proto::access::prefix(bucket));
-        for argument in arguments {
-            invocation.arg(*argument);
-        }
-        let mut connection = self.connection.clone();
-        self.guarded(async move { invocation.invoke_async(&mut connection).await })
-            .await
+        self.holder(bucket)?.run(script, bucket, arguments).await
     }
 
     /// Runs a script on one bucket for each list of arguments, all in one round trip after making sure that it is loaded.
@@ -93,18 +80,79 @@ impl RedisLink {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        let mut connection = self.connection.clone();
-        self.guarded(async move { script.load_async(&mut connection).await })
+        let holder = self.holder(bucket)?;
+        let mut connection = holder.connection.clone();
+        holder
+            .guarded(async move { script.load_async(&mut connection).await })
             .await?;
         let mut pipe = redis::pipe();
         for arguments in calls {
             pipe.cmd("EVALSHA")
                 .arg(script.get_hash())
                 .arg(1)
-                .arg(identity_proto::access::prefix(bucket))
+                .arg(prefix(bucket))
                 .arg(arguments);
         }
-        self.pipe(&pipe).await
+        holder.pipe(&pipe).await
+    }
+
+    /// Runs commands on one bucket in one round trip.
+    pub async fn pipe<T: FromRedisValue>(&self, bucket: u8, pipe: &Pipeline) -> Result<T, Error> {
+        self.holder(bucket)?.pipe(pipe).await
+    }
+}
+
+impl Process {
+    async fn connect(master: Master, timeout: Duration, holders: Arc<Holders>) -> Result<Self, Error> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(timeout));
+        let connecting = async {
+            let mut connection = master
+                .client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await?;
+            let mut pipe = redis::pipe();
+            pipe.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+            let (server, replication): (String, String) = pipe.query_async(&mut connection).await?;
+            Ok::<_, RedisError>((connection, server, replication))
+        };
+        let (connection, server, replication) = tokio::time::timeout(2 * CONNECT, connecting)
+            .await
+            .map_err(|_| Error::Down)??;
+        if !replication.lines().any(|line| line == "role:master") {
+            return Err(Error::Down);
+        }
+        let run_id = server.lines().find_map(|line| line.strip_prefix("run_id:"));
+        Ok(Process {
+            connection,
+            own_leases: holders.now_is(run_id.unwrap_or_default().trim(), &master.buckets),
+            buckets: master.buckets,
+            over: CancellationToken::new(),
+            timeout,
+        })
+    }
+
+    /// Whether a lease that stands may have come from another process, which knew less than the registers that were refused by
+    /// before. Such a lease lapses in time.
+    pub fn inherits_leases(&self, bucket: u8) -> bool {
+        self.own_leases[usize::from(bucket)].is_some_and(|from| Instant::now() < from)
+    }
+
+    /// The buckets that it holds.
+    pub fn buckets(&self) -> &[u8] {
+        &self.buckets
+    }
+
+    /// Runs a script on one of its buckets.
+    pub async fn run<T: FromRedisValue>(&self, script: &Script, bucket: u8, arguments: &[&str]) -> Result<T, Error> {
+        let mut invocation = script.key(prefix(bucket));
+        for argument in arguments {
+            invocation.arg(*argument);
+        }
+        let mut connection = self.connection.clone();
+        self.guarded(async move { invocation.invoke_async(&mut connection).await })
+            .await
     }
 
     /// Runs commands in one round trip.
@@ -114,67 +162,87 @@ impl RedisLink {
             .await
     }
 
-    /// Whether a lease that stands may have come from another process, which knew less than the registers that were refused by
-    /// before. Such a lease lapses in time.
-    pub async fn inherits_leases(&self) -> Result<bool, Error> {
-        if self.is_unsure() {
-            self.identify().await?;
-        }
-        Ok(self.breaker.now() < self.process.inherits_until.load(Ordering::Relaxed))
-    }
-
-    /// Whether something failed since the process was last known.
-    pub fn is_unsure(&self) -> bool {
-        self.process.failures.load(Ordering::Acquire) != self.process.known_after.load(Ordering::Acquire)
-    }
-
-    async fn identify(&self) -> Result<(), Error> {
-        // Before it is asked: a failure meanwhile leaves it unsure.
-        let failures = self.process.failures.load(Ordering::Acquire);
-        let mut pipe = redis::pipe();
-        pipe.cmd("INFO").arg("server");
-        let (server,): (String,) = self.pipe(&pipe).await?;
-        let run_id = server.lines().find_map(|line| line.strip_prefix("run_id:"));
-        let run_id = run_id.unwrap_or_default().trim().to_owned();
-        let mut known = self.process.run_id.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|before| *before != run_id) {
-            tracing::warn!("Redis is another process: leases that it may have inherited are not believed");
-            let until = self.breaker.now() + LEASE_MS;
-            self.process.inherits_until.store(until, Ordering::Relaxed);
-        }
-        *known = Some(run_id);
-        self.process.known_after.store(failures, Ordering::Release);
-        Ok(())
-    }
-
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
-        if self.breaker.is_open() {
-            metrics::redis_failed();
-            return Err(Error::Down);
-        }
         let answer = match tokio::time::timeout(2 * self.timeout, call).await {
             Ok(answer) => answer.map_err(Error::Redis),
             Err(_) => Err(Error::Down),
         };
-        if answer.is_err() {
+        if let Err(error) = &answer {
             metrics::redis_failed();
-            self.breaker.open();
-            self.process.failures.fetch_add(1, Ordering::Release);
+            if !is_of_the_command(error) {
+                self.over.cancel();
+            }
         }
         answer
     }
 }
 
-impl Breaker {
-    fn now(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+impl redis_topology::Link for Process {
+    fn over(&self) -> &CancellationToken {
+        &self.over
     }
+}
 
-    fn is_open(&self) -> bool {
-        self.now() < self.open_until.load(Ordering::Relaxed)
+/// Whether Redis answered and refused one command; the next may do better. Anything else, such as no answer, or a process
+/// that is no longer the bucket's master, ends the link.
+fn is_of_the_command(error: &Error) -> bool {
+    use ServerErrorKind::{CrossSlot, ExecAbort, NoPerm, NoScript, ResponseError};
+    let Error::Redis(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedReturnType
+            | ErrorKind::Extension
+            | ErrorKind::Server(ResponseError | NoScript | ExecAbort | CrossSlot | NoPerm)
+    )
+}
+
+impl Default for Holders {
+    fn default() -> Self {
+        Holders(Mutex::new((
+            [const { None }; BUCKETS as usize],
+            [None; BUCKETS as usize],
+        )))
     }
+}
 
-    fn open(&self) {
-        self.open_until.store(self.now() + BREAK_MS, Ordering::Relaxed);
+impl Holders {
+    /// Notes who holds these buckets now, and answers from when on leases are its own.
+    fn now_is(&self, run_id: &str, buckets: &[u8]) -> OwnLeases {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (holders, own_leases) = &mut *held;
+        let lapsed = Instant::now() + Duration::from_millis(LEASE_MS);
+        let mut is_another = false;
+        for bucket in buckets.iter().map(|bucket| usize::from(*bucket)) {
+            let before = holders[bucket].replace(run_id.to_owned());
+            if before.is_some_and(|before| before != run_id) {
+                own_leases[bucket] = Some(lapsed);
+                is_another = true;
+            }
+        }
+        if is_another {
+            tracing::warn!("another Redis process took over: leases that it may have inherited are not believed");
+        }
+        *own_leases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_of_buckets_that_change_hands_are_doubted_for_a_while() {
+        let holders = Holders::default();
+        let check = |run_id: &str, buckets: [u8; 2], expect: [bool; 2]| {
+            let own = holders.now_is(run_id, &buckets);
+            let doubted = buckets.map(|bucket| own[usize::from(bucket)].is_some());
+            assert_eq!(doubted, expect, "{run_id} {buckets:?}");
+        };
+        check("a", [1, 2], [false, false]);
+        check("a", [1, 2], [false, false]);
+        check("b", [2, 3], [true, false]);
+        // A new connection to the same process: doubted still.
+        check("b", [2, 3], [true, false]);
+        check("a", [1, 2], [false, true]);
     }
 }

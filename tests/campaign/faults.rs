@@ -10,6 +10,7 @@ use local_stack::programs;
 
 use crate::acts::{self, Act};
 use crate::failpoints;
+use crate::redis_kinds::{self, Kind};
 use crate::world::{World, copy};
 
 type Do = for<'a> fn(&'a mut World, Duration) -> Act<'a>;
@@ -26,6 +27,8 @@ pub struct Fault {
     pub heal: Do,
     pub expect: Expect,
     pub also: Also,
+    /// What Redis it happens to.
+    pub on: Kind,
     /// What the machine must have.
     pub needs: fn() -> Result<()>,
 }
@@ -105,12 +108,13 @@ pub const USUAL: Fault = Fault {
     heal: |_, _| acts::nothing_more(),
     expect: NONE,
     also: Also::Nothing,
+    on: Kind::One,
     needs: || Ok(()),
 };
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
-    FAULTS.iter().chain(&failpoints::FAULTS)
+    FAULTS.iter().chain(&failpoints::FAULTS).chain(&redis_kinds::FAULTS)
 }
 
 const FAULTS: [Fault; 36] = [

@@ -14,6 +14,7 @@ mod load;
 mod options;
 mod overload;
 mod random;
+mod redis_kinds;
 mod report;
 mod row;
 mod world;
@@ -68,9 +69,11 @@ async fn campaign(options: &Options) -> Result<bool> {
             continue;
         }
         let seed = of_row(seed, number);
-        let mut here = match world.take() {
+        let mut here = match world.take().filter(|here| here.is_on(fault.on)) {
             Some(here) => here,
-            None => World::start(seed, None).await.context("the system does not start")?,
+            None => redis_kinds::world(seed, fault.on)
+                .await
+                .context("the system does not start")?,
         };
         let row = run(&mut here, fault, options, seed).await;
         println!("{}", if options.json { row.json() } else { row.line() });

@@ -1,15 +1,20 @@
 //! The whole system, from outside.
 
 mod access_ends;
+mod acknowledgements;
 mod bad_input;
 mod crowds;
+mod dead_letters;
 mod events;
 mod faults;
 mod identity_client;
 mod invariants;
+mod many_sessions;
 mod properties;
+mod redis_cluster;
 mod rfc;
 mod sessions;
+mod suspension;
 mod telemetry;
 mod threat_model;
 mod traces;

@@ -1,12 +1,11 @@
-//! Agrees with PostgreSQL which Redis process holds the registers, each time that a connection is made.
+//! Agrees with PostgreSQL which Redis process holds the registers of a master's buckets, each time that a connection is made.
 //!
 //! PostgreSQL holds for each bucket its generation, the Redis process that it lives in, and its own incarnation. Any
 //! difference — another process, a generation that Redis lost or never had, a PostgreSQL that restarted or was restored —
 //! draws a new generation: first in PostgreSQL by compare-and-set, then in Redis. Its registers are blank.
 
-use identity_proto::access::BUCKETS;
-use redis::Client;
 use redis::aio::MultiplexedConnection;
+use redis_topology::Master;
 use runtime::sabotage::failpoint;
 
 use super::link::{Generations, Link, begin_generations, connect, read_generations, who};
@@ -40,25 +39,25 @@ struct BucketRow {
 }
 
 /// Connects, compares, and draws new generations where needed.
-pub(super) async fn agree(client: &Client, system: &SystemStore) -> Result<Link, NoLink> {
-    let mut connection = connect(client).await?;
+pub(super) async fn agree(master: &Master, system: &SystemStore) -> Result<Link, NoLink> {
+    let mut connection = connect(&master.client).await?;
     let (redis, _) = who(&mut connection).await?;
     if !redis.master {
         return Err(NoLink::Replica);
     }
-    let in_redis = read_generations(&mut connection).await?;
-    let in_postgres = read_buckets(system).await?;
+    let in_redis = read_generations(&mut connection, &master.buckets).await?;
+    let in_postgres = read_buckets(system, &master.buckets).await?;
 
-    let mut gens: Generations = [0; BUCKETS as usize];
+    let mut gens = Generations::new();
     let mut stale = Vec::new();
-    for ((bucket, row), standing) in (0..BUCKETS).zip(&in_postgres).zip(&in_redis) {
-        gens[usize::from(bucket)] = row.generation;
+    for ((bucket, row), standing) in master.buckets.iter().zip(&in_postgres).zip(&in_redis) {
+        gens.insert(*bucket, row.generation);
         let agreed = row.generation != 0
             && *standing == Some(row.generation)
             && row.redis_incarnation == redis.id
             && row.pg_incarnation == row.pg_incarnation_now;
         if !agreed {
-            stale.push((bucket, row, *standing));
+            stale.push((*bucket, row, *standing));
         }
     }
     if !stale.is_empty() {
@@ -69,14 +68,16 @@ pub(super) async fn agree(client: &Client, system: &SystemStore) -> Result<Link,
             "new generations: registers are blank and fill from PostgreSQL"
         );
     }
-    Ok(Link::new(connection, redis.id, &gens))
+    Ok(Link::new(connection, redis.id, gens))
 }
 
-async fn read_buckets(system: &SystemStore) -> Result<Vec<BucketRow>, NoLink> {
+/// In the order of `buckets`, which rise.
+async fn read_buckets(system: &SystemStore, buckets: &[u8]) -> Result<Vec<BucketRow>, NoLink> {
     Ok(sqlx::query_as(
         "SELECT gen, redis_incarnation, pg_incarnation, pg_incarnation() AS pg_incarnation_now
-         FROM access_bucket ORDER BY bucket",
+         FROM access_bucket WHERE bucket = ANY ($1::smallint[]) ORDER BY bucket",
     )
+    .bind(buckets.iter().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
     .fetch_all(&mut *system.connection().await?)
     .await?)
 }
@@ -124,7 +125,7 @@ async fn renew(
             .find(|(number, _)| *number == i16::from(*bucket))
             .map(|(_, new)| *new);
         let new = new.ok_or(NoLink::Raced)?;
-        gens[usize::from(*bucket)] = new;
+        gens.insert(*bucket, new);
         changes.push((*bucket, *standing, new));
     }
     let begun = begin_generations(connection, &changes).await?;

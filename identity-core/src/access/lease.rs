@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use identity_proto::access::{BUCKETS, LEASE_MS};
 use runtime::sabotage::{failpoint, is_removed};
+use uuid::Uuid;
 
 use super::link::Link;
-use super::relay::{CurrentLink, linked};
+use super::relay::Links;
 use crate::failing::{Failing, Failure, within};
 use crate::metrics;
 use crate::store::SystemStore;
@@ -17,33 +19,35 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// Renews the leases of all buckets for as long as there is a link.
-pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
+/// Renews the leases of all buckets that have a link. A master that does not answer delays no other's.
+pub(super) async fn keep_leased(system: SystemStore, mut links: Links) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut renewed, mut failing) = (Instant::now(), Failing::default());
     loop {
         metrics::lease_age(renewed.elapsed());
-        // Looked at once a second also while there is no link, so that the age is told.
-        let Ok(link) = tokio::time::timeout(EVERY, linked(&mut current)).await else {
-            continue;
-        };
-        let Some(link) = link else { return };
-        match within(renew_leases(&system, &link)).await {
-            Ok(granted) => {
-                failing.succeeded();
-                if granted == BUCKETS {
-                    renewed = Instant::now();
-                }
+        let linked = links.now().all();
+        let renewals = linked.iter().map(|link| within(renew_leases(&system, link)));
+        let (mut granted, mut failed) = (0, None);
+        for renewal in join_all(renewals).await {
+            match renewal {
+                Ok(count) => granted += count,
+                Err(error) => failed = Some(error),
             }
-            Err(error) => {
-                failing.failed(&error, "the leases were not renewed");
-                // The link may be over, and the next one not be there yet.
+        }
+        if granted == BUCKETS {
+            renewed = Instant::now();
+        }
+        match failed {
+            None => failing.succeeded(),
+            Some(error) => {
+                failing.failed(&error, "leases were not renewed");
+                // A link may be over, and the next one not be there yet.
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
         }
         metrics::lease_age(renewed.elapsed());
-        tokio::select! { _ = tick.tick() => {}, () = link.over.cancelled() => {} }
+        tokio::select! { _ = tick.tick() => {}, () = links.changed() => {} }
     }
 }
 
@@ -51,20 +55,24 @@ pub(super) async fn keep_leased(system: SystemStore, mut current: CurrentLink) {
 /// that reaches beyond what it saw.
 pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8, Failure> {
     let before = link.time().await?;
+    let (tenants, ids): (Vec<Uuid>, Vec<i64>) = link.waiting_elsewhere().iter().copied().unzip();
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
         "WITH late AS MATERIALIZED (
              SELECT DISTINCT bucket FROM outbox
              WHERE access_epoch IS NOT NULL AND applied_at IS NULL
                AND created_at NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '1 s'
+               AND (tenant_id, outbox_id) NOT IN (SELECT * FROM unnest($4::uuid[], $5::bigint[]))
          )
          SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
                 NOT EXISTS (SELECT FROM late WHERE coalesce(late.bucket, b.bucket) = b.bucket)
          FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
          WHERE NOT pg_is_in_recovery()",
     )
-    .bind((0..i16::from(BUCKETS)).collect::<Vec<_>>())
-    .bind(link.gens.as_slice())
+    .bind(link.gens.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
+    .bind(link.gens.values().copied().collect::<Vec<_>>())
     .bind(&link.incarnation)
+    .bind(tenants)
+    .bind(ids)
     .fetch_all(&mut *system.connection().await?)
     .await?;
     failpoint("lease::checked");

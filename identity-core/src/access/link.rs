@@ -1,12 +1,13 @@
-//! One physical connection to one Redis process, and the generations that were agreed for it.
+//! One physical connection to one Redis process, the buckets that it holds, and the generations that were agreed for them.
 //!
 //! The connection never reconnects by itself: a new connection may reach another process, or the same one with older
 //! data, so whatever breaks ends the link, and [`super::generation`] makes the next one.
 
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use identity_proto::access::{BUCKETS, letter, prefix};
+use identity_proto::access::{letter, prefix};
 use identity_proto::identity::v1::AccessState;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Script};
@@ -25,8 +26,8 @@ static GENERATION: LazyLock<Script> =
 /// What the scripts answer when the bucket is of another generation than the link's.
 const OTHER_GENERATION: i64 = -1;
 
-/// The generation of every bucket, by its number.
-pub(super) type Generations = [i64; BUCKETS as usize];
+/// The generations of a master's buckets.
+pub(super) type Generations = BTreeMap<u8, i64>;
 
 /// A register to move.
 #[derive(Clone, Debug)]
@@ -65,6 +66,9 @@ pub(super) struct Link {
     /// Names the process that the generations were agreed for.
     pub incarnation: String,
     pub gens: Generations,
+    /// Changes of whole tenants, by tenant and outbox id, that these buckets have and that wait for other masters: no reason
+    /// to keep leases back here.
+    waiting_elsewhere: Mutex<BTreeSet<(Uuid, i64)>>,
     /// Cancelled when the link is over.
     pub over: CancellationToken,
 }
@@ -105,10 +109,13 @@ fn info<'a>(text: &'a str, field: &str) -> &'a str {
 }
 
 /// The generation that each bucket has in Redis; `None` where there is none.
-pub(super) async fn read_generations(connection: &mut MultiplexedConnection) -> Result<Vec<Option<i64>>, RedisError> {
+pub(super) async fn read_generations(
+    connection: &mut MultiplexedConnection,
+    buckets: &[u8],
+) -> Result<Vec<Option<i64>>, RedisError> {
     let mut pipe = redis::pipe();
-    for bucket in 0..BUCKETS {
-        pipe.get(format!("{}:gen", prefix(bucket)));
+    for bucket in buckets {
+        pipe.get(format!("{}:gen", prefix(*bucket)));
     }
     pipe.query_async(connection).await
 }
@@ -130,29 +137,38 @@ fn evalsha<'a>(pipe: &'a mut Pipeline, script: &Script, bucket: u8) -> &'a mut P
     pipe.cmd("EVALSHA").arg(script.get_hash()).arg(1).arg(prefix(bucket))
 }
 
+impl redis_topology::Link for Link {
+    fn over(&self) -> &CancellationToken {
+        &self.over
+    }
+}
+
 impl Link {
-    pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: &Generations) -> Self {
+    pub(super) fn new(connection: MultiplexedConnection, incarnation: String, gens: Generations) -> Self {
         Link {
             connection,
             incarnation,
-            gens: *gens,
+            gens,
+            waiting_elsewhere: Mutex::default(),
             over: CancellationToken::new(),
         }
     }
 
-    /// The generation of a bucket.
+    /// The generation of a bucket; 0 of one that is another master's.
     pub(super) fn generation(&self, bucket: u8) -> i64 {
-        self.gens[usize::from(bucket)]
+        self.gens.get(&bucket).copied().unwrap_or(0)
     }
 
-    /// Moves registers, one script a bucket, all in one round trip. `Ok` means that every bucket was of the link's
-    /// generation; else the link is over, and some buckets may have been served.
-    pub(super) async fn apply(&self, buckets: &[(u8, Vec<Register>)]) -> Result<(), Lost> {
-        if buckets.is_empty() {
-            return Ok(());
-        }
+    /// See the field.
+    pub(super) fn waiting_elsewhere(&self) -> MutexGuard<'_, BTreeSet<(Uuid, i64)>> {
+        self.waiting_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves registers of the link's buckets, one script a bucket, all in one round trip; leaves those of others alone. `Ok`
+    /// means that every bucket was of the link's generation; else the link is over, and some buckets may have been served.
+    pub(super) async fn apply(&self, buckets: &BTreeMap<u8, Vec<Register>>) -> Result<(), Lost> {
         let mut pipe = redis::pipe();
-        for (bucket, registers) in buckets {
+        for (bucket, registers) in buckets.iter().filter(|(bucket, _)| self.gens.contains_key(bucket)) {
             let pipe = evalsha(&mut pipe, &APPLY, *bucket).arg(self.generation(*bucket));
             for register in registers {
                 pipe.arg(register.tenant.simple().to_string())
@@ -164,6 +180,9 @@ impl Link {
                 pipe.arg(told.map_or("", |told| &told.request_id))
                     .arg(told.map_or("", |told| &told.trace_parent));
             }
+        }
+        if pipe.is_empty() {
+            return Ok(());
         }
         self.all_of_our_generation(&pipe).await
     }

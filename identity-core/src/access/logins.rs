@@ -114,7 +114,7 @@ impl Access {
     /// Says with which epochs a login may become a session, and moves the registers there before it answers.
     pub async fn check_login(&self, store: &TenantStore, user: &UserRef, start: LoginStart) -> Result<Checked, Error> {
         // Taken before the read: an answer may only fill registers of the generation that it was read under.
-        let link = self.registers.borrow().clone();
+        let links = self.registers.now();
         let (row, jti, expires) = match start {
             LoginStart::Token(token) => {
                 let login = Login::verify(&self.login_key, &token)?;
@@ -141,13 +141,13 @@ impl Access {
             jti,
             expires,
         };
-        answer(link, store.tenant(), checked.user, checked.epochs).await;
+        answer(links, store.tenant(), checked.user, checked.epochs).await;
         Ok(checked)
     }
 
     /// Where access stands, by PostgreSQL; a user that it does not know has none. The registers follow behind the answer.
     pub async fn resolve(&self, store: &TenantStore, user: Uuid) -> Result<Epochs, Error> {
-        let link = self.registers.borrow().clone();
+        let links = self.registers.now();
         let row: Option<AccessRow> = sqlx::query_as(
             "SELECT $2 AS user_id, t.epoch AS tenant_epoch, t.state AS tenant_state,
                     coalesce(u.epoch, 0) AS user_epoch, coalesce(u.state, 'deleted') AS user_state
@@ -160,7 +160,7 @@ impl Access {
         .await
         .map_err(database)?;
         let epochs = row.ok_or_else(|| Error::not_found("tenant"))?.epochs();
-        tokio::spawn(answer(link, store.tenant(), user, epochs));
+        tokio::spawn(answer(links, store.tenant(), user, epochs));
         Ok(epochs)
     }
 }

@@ -5,11 +5,13 @@
 //! change. [`relay`] carries them to Redis, [`generation`] agrees which Redis counts, [`lease`] says for how long its
 //! registers may be trusted. `identity_proto::access` lists the keys.
 
+pub(crate) mod changes;
 mod generation;
 mod lease;
 mod link;
 mod login;
 mod logins;
+mod outcome;
 mod relay;
 mod standing;
 #[cfg(test)]
@@ -19,11 +21,15 @@ mod wake;
 use std::sync::Arc;
 
 use identity_proto::identity::v1::AccessState;
+use redis_topology::Topology;
 use runtime::{Health, Secret, Shutdown};
+use uuid::Uuid;
 
+use crate::Error;
 use crate::store::{Store, SystemStore};
 
 pub use logins::{Begun, Checked, Epochs, LoginStart, UserRef};
+pub use outcome::Outcome;
 pub use standing::Standing;
 pub use wake::Wake;
 
@@ -31,7 +37,7 @@ pub use wake::Wake;
 #[derive(Clone)]
 pub struct Access {
     system: SystemStore,
-    registers: relay::CurrentLink,
+    registers: relay::Links,
     wake: Wake,
     login_key: Arc<Secret>,
 }
@@ -39,7 +45,7 @@ pub struct Access {
 impl Access {
     /// Starts the relay once the process is ready, so that there is a schema. It ends with the shutdown.
     pub fn start(
-        redis: redis::Client,
+        redis: Topology,
         store: &Store,
         wake: Wake,
         login_key: Secret,
@@ -71,4 +77,9 @@ fn state(text: &str) -> AccessState {
         "inactive" => AccessState::AccessInactive,
         _ => AccessState::AccessDeleted,
     }
+}
+
+/// Without a user it is a tenant that there is not.
+fn no_subject(user: Option<Uuid>) -> Error {
+    Error::not_found(if user.is_some() { "user" } else { "tenant" })
 }

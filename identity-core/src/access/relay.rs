@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use identity_proto::access::{BUCKETS, bucket, buckets};
+use redis_topology::{Master, Table, Topology};
 use runtime::sabotage::{failpoint, is_removed};
 use runtime::{Health, Shutdown, trace};
-use tokio::sync::watch;
 use tracing::Span;
 use uuid::Uuid;
 
 use super::generation::{NoLink, agree};
 use super::lease::keep_leased;
-use super::link::{Announcement, Link, Register};
+use super::link::{Announcement, Generations, Link, Register};
 use super::{Epochs, Wake, state};
 use crate::failing::{Failing, Failure, PATIENCE, within};
 use crate::metrics;
@@ -26,85 +27,52 @@ const POLL: Duration = Duration::from_millis(250);
 /// How many changes one batch takes.
 const BATCH: i64 = 256;
 
-/// A link that lasted no longer is not replaced at once.
-const SHORT_LIVED: Duration = Duration::from_millis(500);
-
-/// The link that stands now, if any.
-pub(super) type CurrentLink = watch::Receiver<Option<Arc<Link>>>;
+/// The links to all masters, as they come and go.
+pub(super) type Links = redis_topology::Links<Link>;
 
 /// Starts the relay's tasks; they end with the shutdown.
-pub(super) fn start(
-    client: redis::Client,
-    system: SystemStore,
-    wake: Wake,
-    health: Health,
-    shutdown: &Shutdown,
-) -> CurrentLink {
-    let (sender, current) = watch::channel(None);
-    let linking = keep_linked(client, system.clone(), sender);
+pub(super) fn start(topology: Topology, system: SystemStore, wake: Wake, health: Health, shutdown: &Shutdown) -> Links {
+    let database = system.clone();
+    let (links, linking) = redis_topology::links(topology, move |master| link(master, database.clone()));
     shutdown.spawn_endless("access link", async move {
         health.ready().await;
         linking.await;
     });
-    shutdown.spawn_endless("access apply", keep_applied(system.clone(), current.clone(), wake));
-    shutdown.spawn_endless("access lease", keep_leased(system, current.clone()));
-    current
+    shutdown.spawn_endless("access linked", tell_linked(links.clone()));
+    shutdown.spawn_endless("access apply", keep_applied(system.clone(), links.clone(), wake));
+    shutdown.spawn_endless("access lease", keep_leased(system, links.clone()));
+    links
 }
 
-/// Makes a link, publishes it, and makes the next one when it is over.
-async fn keep_linked(client: redis::Client, system: SystemStore, sender: watch::Sender<Option<Arc<Link>>>) {
-    let mut quiet = false;
+/// One link, in bounded time.
+pub(super) async fn link(master: Master, system: SystemStore) -> Result<Link, NoLink> {
+    let agreed = tokio::time::timeout(PATIENCE, agree(&master, &system)).await;
+    agreed.unwrap_or(Err(NoLink::Timeout))
+}
+
+async fn tell_linked(mut links: Links) {
     loop {
-        let agreed = tokio::time::timeout(PATIENCE, agree(&client, &system)).await;
-        match agreed.unwrap_or(Err(NoLink::Timeout)) {
-            Ok(link) => {
-                tracing::info!("the access registers are linked");
-                quiet = false;
-                let (link, made) = (Arc::new(link), tokio::time::Instant::now());
-                sender.send_replace(Some(link.clone()));
-                metrics::linked(true);
-                link.over.cancelled().await;
-                sender.send_replace(None);
-                metrics::linked(false);
-                tracing::warn!("the link to the access registers is over; making another");
-                // A Redis that lets in but takes no writes would be linked and lost in a loop.
-                if made.elapsed() < SHORT_LIVED {
-                    tokio::time::sleep(SHORT_LIVED).await;
-                }
-            }
-            Err(error) => {
-                if !quiet {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "no link to the access registers yet"
-                    );
-                }
-                quiet = true;
-                // At odd times, so that two relays that disturbed each other do not do so again.
-                let odd = u64::from(Uuid::new_v4().as_bytes()[0]);
-                tokio::time::sleep(Duration::from_millis(100 + odd)).await;
-            }
-        }
+        metrics::linked(links.now().is_whole());
+        links.changed().await;
     }
 }
 
 /// Applies changes as they are committed: woken, or every [`POLL`]; without a pause while batches are full.
-async fn keep_applied(system: SystemStore, mut current: CurrentLink, wake: Wake) {
+async fn keep_applied(system: SystemStore, mut links: Links, wake: Wake) {
     let mut failing = Failing::default();
     loop {
-        let Some(link) = linked(&mut current).await else { return };
-        match within(apply_batch(&system, &link)).await {
+        let linked = links.now().all();
+        if linked.is_empty() {
+            links.changed().await;
+            continue;
+        }
+        match within(apply_batch(&system, &linked)).await {
             Ok(count) if count == BATCH => continue,
             Ok(_) => failing.succeeded(),
             Err(error) => failing.failed(&error, "what waits to be applied cannot be looked at or applied"),
         }
         tokio::select! { () = wake.called() => {}, () = tokio::time::sleep(POLL) => {} }
     }
-}
-
-/// Waits for a link; `None` once there can be no more.
-pub(super) async fn linked(current: &mut CurrentLink) -> Option<Arc<Link>> {
-    current.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 #[derive(sqlx::FromRow)]
@@ -119,29 +87,57 @@ pub(super) struct Change {
     trace_parent: Option<String>,
 }
 
-/// Claims changes, moves their registers, marks them. Answers how many it claimed.
-pub(super) async fn apply_batch(system: &SystemStore, link: &Link) -> Result<i64, Failure> {
+/// Claims changes of the buckets of these links, moves their registers at all masters at once, and marks what was moved
+/// wherever it had to. Answers how many it claimed. A master that does not answer keeps its own changes waiting and no others.
+pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Result<i64, Failure> {
     let claim = Uuid::new_v4();
-    let changes = claim_changes(system, claim).await?;
+    let held: Vec<i16> = links
+        .iter()
+        .flat_map(|link| link.gens.keys().map(|bucket| i16::from(*bucket)))
+        .collect();
+    let changes = claim_changes(system, claim, &held).await?;
     if changes.is_empty() {
         return Ok(0);
     }
     failpoint("relay::claimed");
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
     let by_bucket = registers(&changes, &spans);
-    link.apply(&by_bucket).await?;
+    let applying = links
+        .iter()
+        .map(async |link| link.apply(&by_bucket).await.map(|()| link));
+    let (applied, lost): (Vec<_>, Vec<_>) = join_all(applying).await.into_iter().partition(Result::is_ok);
+    let applied: Vec<&Arc<Link>> = applied.into_iter().flatten().collect();
+    let served: Generations = applied.iter().flat_map(|link| link.gens.clone()).collect();
+    for change in changes.iter().filter(|change| change.bucket.is_none()) {
+        let id = (change.tenant_id, change.outbox_id);
+        for link in &applied {
+            if change.is_served(&served) {
+                link.waiting_elsewhere().remove(&id);
+            } else {
+                link.waiting_elsewhere().insert(id);
+            }
+        }
+    }
     failpoint("relay::applied");
-    mark_applied(system, link, claim, &changes).await?;
-    for (change, span) in changes.iter().zip(&spans) {
+    mark_applied(system, &served, claim, &changes).await?;
+    for (change, span) in changes
+        .iter()
+        .zip(&spans)
+        .filter(|(change, _)| change.is_served(&served))
+    {
         span.in_scope(|| tracing::info!(epoch = change.epoch, state = change.state, "the register moved"));
     }
-    Ok(i64::try_from(changes.len())?)
+    match lost.into_iter().find_map(Result::err) {
+        Some(lost) => Err(lost.into()),
+        None => Ok(i64::try_from(changes.len())?),
+    }
 }
 
 /// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows the number of tenants that wait, not what waits). A
 /// claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers must become from the
-/// current row: a later change that overtook this one is never undone by it.
-pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<Vec<Change>, Failure> {
+/// current row: a later change that overtook this one is never undone by it. A whole tenant's has no bucket and is taken
+/// while any bucket is held.
+pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid, held: &[i16]) -> Result<Vec<Change>, Failure> {
     Ok(sqlx::query_as(
         "WITH RECURSIVE tenants AS (
              (SELECT tenant_id FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL
@@ -156,6 +152,7 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<V
                  SELECT o.tenant_id, o.outbox_id, row_number() OVER (ORDER BY o.outbox_id) AS turn
                  FROM outbox AS o
                  WHERE o.tenant_id = t.tenant_id AND o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                   AND (o.bucket IS NULL OR o.bucket = ANY ($3::smallint[]))
                    AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
                  ORDER BY o.outbox_id LIMIT 64
              ) AS turns
@@ -180,11 +177,19 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid) -> Result<V
     )
     .bind(claim)
     .bind(BATCH)
+    .bind(held)
     .fetch_all(&mut *system.connection().await?)
     .await?)
 }
 
 impl Change {
+    fn is_served(&self, served: &Generations) -> bool {
+        match self.bucket {
+            Some(bucket) => u8::try_from(bucket).is_ok_and(|bucket| served.contains_key(&bucket)),
+            None => served.len() == usize::from(BUCKETS),
+        }
+    }
+
     /// The part of the change's trace that is the relay's. At the level of errors, so that its lines always have the
     /// request's id.
     fn span(&self) -> Span {
@@ -196,7 +201,7 @@ impl Change {
     }
 }
 
-fn registers(changes: &[Change], spans: &[Span]) -> Vec<(u8, Vec<Register>)> {
+fn registers(changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> {
     let mut by_bucket: BTreeMap<u8, Vec<Register>> = BTreeMap::new();
     for (change, span) in changes.iter().zip(spans) {
         let announced = Announcement {
@@ -215,42 +220,43 @@ fn registers(changes: &[Change], spans: &[Span]) -> Vec<(u8, Vec<Register>)> {
             None => buckets().for_each(|bucket| by_bucket.entry(bucket).or_default().push(register.clone())),
         }
     }
-    by_bucket.into_iter().collect()
+    by_bucket
 }
 
-/// Marks what was applied, as far as it is still claimed by us and PostgreSQL still has the generations that it was
-/// applied under: what went to the registers of an older generation must go to the new one's too.
+/// Marks what was applied, as far as it is still claimed by us, all of its buckets were served, and PostgreSQL still has the
+/// generations that they were served under: what went to the registers of an older generation must go to the new one's too.
 pub(super) async fn mark_applied(
     system: &SystemStore,
-    link: &Link,
+    served: &Generations,
     claim: Uuid,
     changes: &[Change],
 ) -> Result<(), Failure> {
-    let compared = if is_removed("mark-generation") { 0 } else { BUCKETS };
     let moved: Vec<f64> = sqlx::query_scalar(
         "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
          FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
          WHERE o.tenant_id = done.tenant_id AND o.outbox_id = done.outbox_id AND o.claim = $1
-           AND NOT EXISTS (
-               SELECT FROM access_bucket AS b JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
-               WHERE b.gen <> ours.gen AND b.bucket = coalesce(o.bucket, b.bucket))
+           AND ($6 OR NOT EXISTS (
+               SELECT FROM access_bucket AS b LEFT JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
+               WHERE b.gen IS DISTINCT FROM ours.gen AND b.bucket = coalesce(o.bucket, b.bucket)))
          RETURNING extract(epoch FROM o.applied_at - o.created_at)::float8",
     )
     .bind(claim)
     .bind(changes.iter().map(|change| change.tenant_id).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
-    .bind((0..i16::from(compared)).collect::<Vec<_>>())
-    .bind(&link.gens[..usize::from(compared)])
+    .bind(served.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
+    .bind(served.values().copied().collect::<Vec<_>>())
+    .bind(is_removed("mark-generation"))
     .fetch_all(&mut *system.connection().await?)
     .await?;
     moved.into_iter().for_each(metrics::access_moved);
     Ok(())
 }
 
-/// Moves registers to what was just read from PostgreSQL, so that the next validation need not ask. The link must have
-/// been taken before the read: its generation dates the answer.
-pub(super) async fn answer(link: Option<Arc<Link>>, tenant: Uuid, user: Uuid, epochs: Epochs) {
-    let Some(link) = link else { return };
+/// Moves registers to what was just read from PostgreSQL, so that the next validation need not ask. The links must have
+/// been taken before the read: their generations date the answer.
+pub(super) async fn answer(links: Table<Link>, tenant: Uuid, user: Uuid, epochs: Epochs) {
+    let bucket = bucket(tenant, user);
+    let Some(link) = links.of(bucket) else { return };
     failpoint("answer::read");
     let register = |user, (epoch, state)| Register {
         tenant,
@@ -260,7 +266,7 @@ pub(super) async fn answer(link: Option<Arc<Link>>, tenant: Uuid, user: Uuid, ep
         announced: None,
     };
     let registers = vec![register(None, epochs.tenant), register(Some(user), epochs.user)];
-    if let Err(error) = link.apply(&[(bucket(tenant, user), registers)]).await {
+    if let Err(error) = link.apply(&BTreeMap::from([(bucket, registers)])).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not applied");
     }
 }

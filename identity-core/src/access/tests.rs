@@ -1,10 +1,13 @@
 //! The relay's parts against real PostgreSQL and Redis.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use identity_proto::access::{bucket, prefix};
 use identity_proto::identity::v1::AccessState;
 use local_stack::test::{Postgres, Redis};
+use redis_topology::{Master, Topology};
 use runtime::Secret;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -15,16 +18,25 @@ use super::link::{Link, Register};
 use super::relay::{apply_batch, claim_changes, mark_applied};
 use crate::store::{Options, Store, SystemStore};
 
+mod cluster;
+
+/// All buckets, as PostgreSQL counts.
+static ALL: LazyLock<Vec<i16>> = LazyLock::new(|| (0..64).collect());
+
 struct Fixture {
     /// As the relay sees the database.
     system: SystemStore,
     /// As its owner does.
     owner: PgPool,
-    client: redis::Client,
+    redis: Topology,
 }
 
 impl Fixture {
     async fn new() -> Self {
+        Fixture::on(&Redis::shared().database()).await
+    }
+
+    async fn on(redis_url: &str) -> Self {
         let url = Postgres::shared()
             .database("core", async |url| crate::migrate(&Secret::new(url)).await)
             .await;
@@ -33,21 +45,36 @@ impl Fixture {
             pool_size: 2,
             statement_timeout: Duration::from_secs(5),
         };
-        let client = redis::Client::open(Redis::shared().database()).unwrap();
+        let redis = Topology::parse(redis_url).unwrap();
         let system = Store::new(&options).unwrap().relay();
         Fixture {
             system,
             owner: PgPool::connect(&url).await.unwrap(),
-            client,
+            redis,
         }
     }
 
-    async fn link(&self) -> Link {
-        agree(&self.client, &self.system).await.unwrap()
+    async fn master(&self) -> Master {
+        self.redis.masters().await.unwrap().remove(0)
+    }
+
+    async fn link(&self) -> Arc<Link> {
+        Arc::new(agree(&self.master().await, &self.system).await.unwrap())
     }
 
     async fn redis(&self) -> redis::aio::MultiplexedConnection {
-        self.client.get_multiplexed_async_connection().await.unwrap()
+        self.holder(0).await
+    }
+
+    /// A connection to the master that holds a bucket.
+    async fn holder(&self, bucket: u8) -> redis::aio::MultiplexedConnection {
+        let masters = self.redis.masters().await.unwrap();
+        let master = masters.iter().find(|master| master.buckets.contains(&bucket)).unwrap();
+        master.client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    async fn apply(&self, link: &Arc<Link>) -> i64 {
+        apply_batch(&self.system, std::slice::from_ref(link)).await.unwrap()
     }
 
     async fn tenant(&self) -> Uuid {
@@ -84,6 +111,25 @@ impl Fixture {
         epoch
     }
 
+    /// Suspends a tenant, which has no bucket.
+    async fn suspend(&self, tenant: Uuid) {
+        for statement in [
+            "SELECT move_tenant_access($1, 'inactive')",
+            "INSERT INTO outbox (tenant_id, event_id, kind, body, access_epoch)
+             SELECT tenant_id, gen_random_uuid(), 'test', '', epoch FROM tenant_access WHERE tenant_id = $1",
+        ] {
+            sqlx::query(statement).bind(tenant).execute(&self.owner).await.unwrap();
+        }
+    }
+
+    /// What waits has waited for long.
+    async fn age(&self) {
+        sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
     async fn unapplied(&self) -> i64 {
         let statement = "SELECT count(*) FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL";
         sqlx::query_as::<_, (i64,)>(statement)
@@ -99,7 +145,7 @@ impl Fixture {
         let key = format!("{}:r:{}:{name}", prefix(bucket), link.generation(bucket));
         redis::cmd("GET")
             .arg(key)
-            .query_async(&mut self.redis().await)
+            .query_async(&mut self.holder(bucket).await)
             .await
             .unwrap()
     }
@@ -107,13 +153,13 @@ impl Fixture {
     async fn lease(&self, bucket: u8) -> Option<i64> {
         redis::cmd("GET")
             .arg(format!("{}:lease", prefix(bucket)))
-            .query_async(&mut self.redis().await)
+            .query_async(&mut self.holder(bucket).await)
             .await
             .unwrap()
     }
 }
 
-fn moved(tenant: Uuid, user: Uuid, epoch: i64, state: AccessState) -> Vec<(u8, Vec<Register>)> {
+fn moved(tenant: Uuid, user: Uuid, epoch: i64, state: AccessState) -> BTreeMap<u8, Vec<Register>> {
     let register = Register {
         tenant,
         user: Some(user),
@@ -121,14 +167,14 @@ fn moved(tenant: Uuid, user: Uuid, epoch: i64, state: AccessState) -> Vec<(u8, V
         state,
         announced: None,
     };
-    vec![(bucket(tenant, user), vec![register])]
+    BTreeMap::from([(bucket(tenant, user), vec![register])])
 }
 
 #[tokio::test]
 async fn generations_last_until_redis_or_postgresql_is_another() {
     let fixture = Fixture::new().await;
     let first = fixture.link().await;
-    assert!(first.gens.iter().all(|generation| *generation > 0));
+    assert!(first.gens.len() == 64 && first.gens.values().all(|generation| *generation > 0));
     let second = fixture.link().await;
     assert_eq!(
         first.gens, second.gens,
@@ -141,7 +187,7 @@ async fn generations_last_until_redis_or_postgresql_is_another() {
         .unwrap();
     let third = fixture.link().await;
     assert!(
-        third.gens.iter().zip(&second.gens).all(|(new, old)| new > old),
+        third.gens.iter().all(|(bucket, new)| *new > second.gens[bucket]),
         "an emptied Redis starts anew"
     );
 
@@ -151,17 +197,17 @@ async fn generations_last_until_redis_or_postgresql_is_another() {
         .unwrap();
     let fourth = fixture.link().await;
     assert!(
-        fourth.gens[5] > third.gens[5],
+        fourth.gens[&5] > third.gens[&5],
         "a PostgreSQL that started again starts anew"
     );
-    assert_eq!(fourth.gens[6], third.gens[6]);
+    assert_eq!(fourth.gens[&6], third.gens[&6]);
 
     sqlx::query("UPDATE access_bucket SET redis_incarnation = 'another' WHERE bucket = 6")
         .execute(&fixture.owner)
         .await
         .unwrap();
     assert!(
-        fixture.link().await.gens[6] > fourth.gens[6],
+        fixture.link().await.gens[&6] > fourth.gens[&6],
         "another Redis starts anew"
     );
 }
@@ -170,7 +216,7 @@ async fn generations_last_until_redis_or_postgresql_is_another() {
 async fn two_relays_that_start_at_once_come_to_agree() {
     let fixture = Fixture::new().await;
     let settle = async || loop {
-        if let Ok(link) = agree(&fixture.client, &fixture.system).await {
+        if let Ok(link) = agree(&fixture.master().await, &fixture.system).await {
             return link;
         }
         let odd = u64::from(Uuid::new_v4().as_bytes()[0]);
@@ -218,7 +264,7 @@ async fn a_change_is_applied_announced_and_marked() {
     let link = fixture.link().await;
     let (tenant, user) = (fixture.tenant().await, Uuid::new_v4());
     let epoch = fixture.change(tenant, user, "inactive").await;
-    assert_eq!(apply_batch(&fixture.system, &link).await.unwrap(), 1);
+    assert_eq!(fixture.apply(&link).await, 1);
     assert_eq!(fixture.register(&link, tenant, user).await, Some(format!("{epoch}:i")));
     assert_eq!(fixture.unapplied().await, 0);
     let stream = identity_proto::access::stream(bucket(tenant, user));
@@ -228,11 +274,7 @@ async fn a_change_is_applied_announced_and_marked() {
         .await
         .unwrap();
     assert_eq!(length, 1);
-    assert_eq!(
-        apply_batch(&fixture.system, &link).await.unwrap(),
-        0,
-        "nothing is left to do"
-    );
+    assert_eq!(fixture.apply(&link).await, 0, "nothing is left to do");
 }
 
 #[tokio::test]
@@ -242,7 +284,7 @@ async fn an_overtaken_change_never_undoes_the_later_one() {
     let (tenant, user) = (fixture.tenant().await, Uuid::new_v4());
     fixture.change(tenant, user, "active").await;
     let last = fixture.change(tenant, user, "inactive").await;
-    apply_batch(&fixture.system, &link).await.unwrap();
+    fixture.apply(&link).await;
     assert_eq!(fixture.register(&link, tenant, user).await, Some(format!("{last}:i")));
 }
 
@@ -253,28 +295,33 @@ async fn what_was_applied_under_an_older_generation_is_not_marked() {
     let (tenant, user) = (fixture.tenant().await, Uuid::new_v4());
     fixture.change(tenant, user, "inactive").await;
     let claim = Uuid::new_v4();
-    let changes = claim_changes(&fixture.system, claim).await.unwrap();
+    let changes = claim_changes(&fixture.system, claim, &ALL).await.unwrap();
     assert_eq!(changes.len(), 1);
     assert!(
-        claim_changes(&fixture.system, Uuid::new_v4()).await.unwrap().is_empty(),
+        claim_changes(&fixture.system, Uuid::new_v4(), &ALL)
+            .await
+            .unwrap()
+            .is_empty(),
         "a claim holds"
     );
 
     let number = i16::from(bucket(tenant, user));
     let draw = "UPDATE access_bucket SET gen = next_epoch(gen) WHERE bucket = $1";
     sqlx::query(draw).bind(number).execute(&fixture.owner).await.unwrap();
-    mark_applied(&fixture.system, &link, claim, &changes).await.unwrap();
+    mark_applied(&fixture.system, &link.gens, claim, &changes)
+        .await
+        .unwrap();
     assert_eq!(
         fixture.unapplied().await,
         1,
         "it must go to the new generation's registers too"
     );
 
-    mark_applied(&fixture.system, &fixture.link().await, Uuid::new_v4(), &changes)
+    mark_applied(&fixture.system, &fixture.link().await.gens, Uuid::new_v4(), &changes)
         .await
         .unwrap();
     assert_eq!(fixture.unapplied().await, 1, "another's claim is not ours to settle");
-    mark_applied(&fixture.system, &fixture.link().await, claim, &changes)
+    mark_applied(&fixture.system, &fixture.link().await.gens, claim, &changes)
         .await
         .unwrap();
     assert_eq!(fixture.unapplied().await, 0);
@@ -293,15 +340,12 @@ async fn no_lease_stands_over_a_change_that_waits() {
         .await
         .expect("a change of this moment holds nothing back");
 
-    sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
-        .execute(&fixture.owner)
-        .await
-        .unwrap();
+    fixture.age().await;
     renew_leases(&fixture.system, &link).await.unwrap();
     assert_eq!(fixture.lease(mine).await, Some(granted), "not renewed");
     assert!(fixture.lease(other).await.unwrap() > granted, "other buckets go on");
 
-    apply_batch(&fixture.system, &link).await.unwrap();
+    fixture.apply(&link).await;
     renew_leases(&fixture.system, &link).await.unwrap();
     assert!(fixture.lease(mine).await.unwrap() > granted);
 }

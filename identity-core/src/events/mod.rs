@@ -11,7 +11,7 @@ mod subscribe;
 mod subscribers;
 #[cfg(test)]
 mod tests;
-mod told;
+pub(crate) mod told;
 mod trim;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::consumers::check_name;
 use super::told::{self, Row};
 use super::{Events, invalid};
+use crate::access::Outcome;
 use crate::error::{Error, database};
 use crate::list::{MAX_BYTES, page_size};
 use crate::store::TenantStore;
@@ -33,10 +34,10 @@ pub(super) const READ: &str = "WITH stream AS MATERIALIZED (
         WHERE t.tenant_id = $1
     )
     SELECT stream.last_sequence, stream.trimmed_sequence, stream.from_sequence, stream.follows_another,
-           e.sequence, e.kind, e.body, e.created_at, e.request_id, e.access_epoch
+           e.sequence, e.kind, e.body, e.created_at, e.request_id, e.access_epoch, e.applied_at, p.pruned, p.pruned_at
     FROM stream LEFT JOIN LATERAL (
         SELECT sized.* FROM (
-            SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch,
+            SELECT e.sequence, o.kind, o.body, o.created_at, o.request_id, o.access_epoch, o.applied_at, o.user_id,
                    sum(octet_length(o.body)) OVER (ORDER BY e.sequence ROWS UNBOUNDED PRECEDING) AS bytes
             FROM (
                 SELECT e.sequence, e.outbox_id FROM event_sequence AS e
@@ -46,6 +47,7 @@ pub(super) const READ: &str = "WITH stream AS MATERIALIZED (
             ) AS e JOIN outbox AS o ON o.tenant_id = $1 AND o.outbox_id = e.outbox_id
         ) AS sized WHERE sized.bytes <= $5 OR sized.bytes = octet_length(sized.body)
     ) AS e ON true
+    CROSS JOIN LATERAL pruned_for($1, e.user_id, e.access_epoch) AS p
     ORDER BY e.sequence";
 
 /// Where to begin.
@@ -89,6 +91,9 @@ struct Line {
     created_at: Option<jiff_sqlx::Timestamp>,
     request_id: Option<String>,
     access_epoch: Option<i64>,
+    applied_at: Option<jiff_sqlx::Timestamp>,
+    pruned: i64,
+    pruned_at: Option<jiff_sqlx::Timestamp>,
 }
 
 impl Events {
@@ -215,7 +220,16 @@ impl Line {
             body: self.body.take()?,
             created_at: self.created_at?,
             request_id: self.request_id.take(),
-            access_epoch: self.access_epoch,
+            outcome: self.outcome(),
+        })
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        Some(Outcome {
+            epoch: self.access_epoch?,
+            applied_at: self.applied_at,
+            pruned: self.pruned,
+            pruned_at: self.pruned_at,
         })
     }
 }
@@ -245,6 +259,9 @@ mod tests {
             created_at: Some(Timestamp::UNIX_EPOCH.into()),
             request_id: None,
             access_epoch: None,
+            applied_at: None,
+            pruned: 0,
+            pruned_at: None,
         }
     }
 

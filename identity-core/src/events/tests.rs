@@ -174,3 +174,42 @@ async fn postgresql_sends_no_more_than_a_page() {
     assert_eq!(rows(&pool, 98, 100_000).await, 3, "there are no more");
     assert_eq!(rows(&pool, 1, 10).await, 1, "one it always may");
 }
+
+/// How often the nodes of a plan that read a table ran.
+fn runs(plan: &serde_json::Value, table: &str) -> i64 {
+    let below = plan["Plans"].as_array().into_iter().flatten();
+    let mine = if plan["Relation Name"] == table {
+        plan["Actual Loops"].as_i64().unwrap()
+    } else {
+        0
+    };
+    mine + below.map(|plan| runs(plan, table)).sum::<i64>()
+}
+
+#[tokio::test]
+async fn what_was_pruned_is_looked_up_for_changes_of_access_alone() {
+    let pool = database().await;
+    let access = "INSERT INTO tenant_access (tenant_id, epoch, state, changed_xid, changed_at)
+        VALUES ($1, 1, 'active', pg_current_xact_id(), now())";
+    sqlx::query(access).bind(BUSY).execute(&pool).await.unwrap();
+    write(&pool, BUSY, 100).await;
+    number(&pool, 1_000).await;
+    let check = async |expect: i64| {
+        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) {}", super::page::READ);
+        let plan: serde_json::Value = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+            .bind(BUSY)
+            .bind(1_i64)
+            .bind("")
+            .bind(1_000_i64)
+            .bind(1_000_000_i64)
+            .bind(None::<Uuid>)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(runs(&plan[0]["Plan"], "access_prune"), expect, "{plan:#}");
+    };
+    check(0).await;
+    let some = "UPDATE outbox SET access_epoch = outbox_id, user_id = gen_random_uuid() WHERE outbox_id % 50 = 0";
+    let changed = sqlx::query(some).execute(&pool).await.unwrap().rows_affected();
+    check(i64::try_from(changed).unwrap()).await;
+}

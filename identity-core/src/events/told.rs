@@ -5,12 +5,15 @@ use identity_proto::identity::v1::{AccessChange, AccessState, Event};
 use prost::Message;
 
 use crate::Error;
+use crate::access::Outcome;
 use crate::time::to_proto;
 
 /// What RFC 9967 names.
 const RFC: &str = "urn:ietf:params:scim:event:";
 /// What it has no name for: `access:ended` and `tenant:access`.
 const OURS: &str = "urn:portcullis:event:";
+/// Sessions ended, and no state changed.
+pub(crate) const ENDED: &str = "access:ended";
 
 /// A numbered row of `outbox`.
 #[derive(sqlx::FromRow)]
@@ -20,7 +23,8 @@ pub(super) struct Row {
     pub(super) body: Vec<u8>,
     pub(super) created_at: jiff_sqlx::Timestamp,
     pub(super) request_id: Option<String>,
-    pub(super) access_epoch: Option<i64>,
+    /// Of a change of access.
+    pub(super) outcome: Option<Outcome>,
 }
 
 /// The event that a row tells of.
@@ -30,19 +34,26 @@ pub(super) fn event(row: Row) -> Result<Event, Error> {
     event.occur_time = Some(to_proto(row.created_at));
     event.request_id = row.request_id.unwrap_or_default();
     let access = event.payload.as_mut().and_then(access);
-    event.types = types(&row.kind, access.as_deref());
-    if let (Some(access), Some(epoch)) = (access, row.access_epoch) {
-        access.epoch = epoch;
+    event.types = types(&row.kind, access.as_deref().map(AccessChange::state));
+    if let (Some(access), Some(outcome)) = (access, &row.outcome) {
+        access.epoch = outcome.epoch;
     }
+    event.access_outcome = row.outcome.map(Into::into);
     Ok(event)
 }
 
+/// What access became, as far as a body tells: one that is gone tells nothing.
+pub(crate) fn state(body: &[u8]) -> Result<Option<AccessState>, Error> {
+    let mut payload = Event::decode(body).map_err(Error::internal)?.payload;
+    Ok(payload.as_mut().and_then(access).map(|access| access.state()))
+}
+
 /// The kind itself, and what the change of a user's access is called on its own.
-fn types(kind: &str, access: Option<&AccessChange>) -> Vec<String> {
+pub(crate) fn types(kind: &str, state: Option<AccessState>) -> Vec<String> {
     let Some(name) = kind.strip_prefix("prov:") else {
         return vec![format!("{OURS}{kind}")];
     };
-    let and_access = match access.map(AccessChange::state) {
+    let and_access = match state {
         Some(AccessState::AccessActive) => Some("prov:activate"),
         Some(AccessState::AccessInactive) => Some("prov:deactivate"),
         _ => None,
@@ -85,7 +96,12 @@ mod tests {
             body: written.body,
             created_at: jiff_sqlx::Timestamp::from(Timestamp::from_second(9).unwrap()),
             request_id: Some("r".to_owned()),
-            access_epoch: Some(70),
+            outcome: Some(Outcome {
+                epoch: 70,
+                applied_at: None,
+                pruned: 3,
+                pruned_at: None,
+            }),
         };
         event(row).unwrap()
     }
@@ -140,5 +156,7 @@ mod tests {
         assert_eq!((event.sequence, event.request_id.as_str()), (7, "r"));
         assert_eq!(event.occur_time.map(|time| time.seconds), Some(9));
         assert_eq!(event.tenant_id, TENANT.to_string());
+        let outcome = event.access_outcome.expect("access changed");
+        assert_eq!((outcome.epoch, outcome.pruned, outcome.prune_time), (70, 3, None));
     }
 }

@@ -6,8 +6,8 @@ use identity_proto::identity::v1 as proto;
 use identity_proto::identity::v1::access_service_server::AccessService;
 use identity_proto::identity::v1::{
     AcknowledgePruneRequest, AcknowledgePruneResponse, BeginLoginRequest, BeginLoginResponse, CheckLoginRequest,
-    CheckLoginResponse, EndAccessRequest, ErrorReason, GetAccessRequest, ResolveAccessRequest, ResolveAccessResponse,
-    check_login_request,
+    CheckLoginResponse, EndAccessRequest, ErrorReason, GetAccessRequest, ListAccessChangesRequest,
+    ListAccessChangesResponse, ResolveAccessRequest, ResolveAccessResponse, check_login_request,
 };
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Caller, Core};
 use crate::Error;
-use crate::access::{Epochs, LoginStart, Standing, UserRef};
+use crate::access::{Epochs, LoginStart, Standing, UserRef, changes};
 use crate::store::TenantStore;
 use crate::time::to_proto;
 
@@ -32,16 +32,26 @@ impl Core {
 impl AccessService for Core {
     async fn get_access(&self, request: Request<GetAccessRequest>) -> Result<Response<proto::Access>, Status> {
         let GetAccessRequest { tenant_id, user_id } = request.get_ref();
-        let (store, user) = (self.store_for(&request, tenant_id)?, user(user_id)?);
-        let standing = self.access.standing(&store, user).await?;
-        Ok(Response::new(message(&store, user, &standing)))
+        let (store, subject) = (self.store_for(&request, tenant_id)?, subject(user_id)?);
+        let standing = self.access.standing(&store, subject).await?;
+        Ok(Response::new(message(&store, subject, standing)))
+    }
+
+    /// Nobody's access waits for it, so its connections are not those of access.
+    async fn list_access_changes(
+        &self,
+        request: Request<ListAccessChangesRequest>,
+    ) -> Result<Response<ListAccessChangesResponse>, Status> {
+        let asked = request.get_ref();
+        let (store, subject) = (self.rows_for(&request, &asked.tenant_id)?, subject(&asked.user_id)?);
+        Ok(Response::new(changes::list(&store, &self.pages, subject, asked).await?))
     }
 
     async fn end_access(&self, request: Request<EndAccessRequest>) -> Result<Response<proto::Access>, Status> {
         let EndAccessRequest { tenant_id, user_id } = request.get_ref();
         let (store, user) = (self.store_for(&request, tenant_id)?, user(user_id)?);
         let standing = self.access.end(&store, user).await?;
-        Ok(Response::new(message(&store, user, &standing)))
+        Ok(Response::new(message(&store, Some(user), standing)))
     }
 
     async fn begin_login(&self, request: Request<BeginLoginRequest>) -> Result<Response<BeginLoginResponse>, Status> {
@@ -116,16 +126,23 @@ impl From<Epochs> for proto::Epochs {
     }
 }
 
-fn message(store: &TenantStore, user: Uuid, standing: &Standing) -> proto::Access {
+fn message(store: &TenantStore, user: Option<Uuid>, standing: Standing) -> proto::Access {
+    let outcome = proto::AccessOutcome::from(standing.outcome);
     proto::Access {
         tenant_id: store.tenant().to_string(),
-        user_id: user.to_string(),
-        epoch: standing.epoch,
+        user_id: user.map(|user| user.to_string()).unwrap_or_default(),
+        epoch: outcome.epoch,
         state: standing.state.into(),
         change_time: Some(to_proto(standing.changed_at)),
-        apply_time: standing.applied_at.map(to_proto),
-        pruned: standing.pruned,
+        apply_time: outcome.apply_time,
+        pruned: outcome.pruned,
+        prune_time: outcome.prune_time,
     }
+}
+
+/// `None`: the whole tenant.
+fn subject(id: &str) -> Result<Option<Uuid>, Error> {
+    (!id.is_empty()).then(|| user(id)).transpose()
 }
 
 fn user(id: &str) -> Result<Uuid, Error> {

@@ -17,7 +17,7 @@ use crate::store::TenantStore;
 
 impl Core {
     /// The rows of the tenant that the caller names, if it may.
-    fn rows_for<T>(&self, request: &Request<T>, tenant_id: &str) -> Result<TenantStore, Error> {
+    pub(super) fn rows_for<T>(&self, request: &Request<T>, tenant_id: &str) -> Result<TenantStore, Error> {
         Ok(self.store.of(Caller::of(request.extensions())?.tenant(tenant_id)?))
     }
 }

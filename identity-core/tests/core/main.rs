@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test relies on may panic")]
 
+mod access;
 mod auth;
 mod events;
 mod faults;

@@ -54,6 +54,39 @@ impl DerefMut for Redis {
     }
 }
 
+/// A Redis Cluster for tests, of the caller's own.
+#[derive(Debug)]
+pub struct RedisCluster {
+    cluster: crate::RedisCluster,
+    // After the servers: dropped in this order.
+    _folder: RunFolder,
+}
+
+impl RedisCluster {
+    /// Three masters, each with a replica.
+    pub fn start_fresh() -> RedisCluster {
+        let folder = RunFolder::new().expect("the folder of a test server must be made");
+        RedisCluster {
+            cluster: crate::RedisCluster::start(&folder.path).expect("a Redis Cluster for tests must start"),
+            _folder: folder,
+        }
+    }
+}
+
+impl Deref for RedisCluster {
+    type Target = crate::RedisCluster;
+
+    fn deref(&self) -> &crate::RedisCluster {
+        &self.cluster
+    }
+}
+
+impl DerefMut for RedisCluster {
+    fn deref_mut(&mut self) -> &mut crate::RedisCluster {
+        &mut self.cluster
+    }
+}
+
 fn start(databases: u32, throwaway: bool) -> Redis {
     let folder = RunFolder::new().expect("the folder of a test server must be made");
     let options = redis::Options {

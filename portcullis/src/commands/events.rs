@@ -6,13 +6,12 @@ use identity_proto::identity::v1::{
 };
 use serde::Serialize;
 
-use super::{or_never, resolve, rfc3339};
+use super::access::Outcome;
+use super::{dead_letters, or_never, resolve, rfc3339, short};
 use crate::cli;
 use crate::connect::System;
 use crate::failure::Failure;
 use crate::output::Output;
-
-const URN: &str = "urn:ietf:params:scim:event:";
 
 #[derive(Serialize)]
 struct Shown {
@@ -23,6 +22,8 @@ struct Shown {
     user_id: Option<String>,
     group_id: Option<String>,
     request_id: String,
+    /// Of a change of access, as far as it is known now.
+    access: Option<Outcome>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +39,7 @@ pub(super) async fn run(command: cli::Events, system: &System, output: Output) -
         cli::Events::List { tenant, from } => list(system, output, &tenant, from).await,
         cli::Events::Follow { tenant } => follow(system, output, &tenant).await,
         cli::Events::Consumers { tenant } => consumers(system, output, &tenant).await,
+        cli::Events::DeadLetters(command) => dead_letters::run(command, system, output).await,
         cli::Events::Forget { tenant, consumer } => {
             let tenant_id = resolve::tenant(system, &tenant).await?.id;
             let request = DeleteEventConsumerRequest {
@@ -127,8 +129,9 @@ fn show(output: Output, event: Event) -> Result<(), Failure> {
         user_id,
         group_id,
         request_id: event.request_id,
+        access: event.access_outcome.map(Outcome::from),
     };
-    let short = shown.types.iter().map(|one| one.strip_prefix(URN).unwrap_or(one));
+    let short = shown.types.iter().map(|one| short(one));
     let about = match (&shown.user_id, &shown.group_id) {
         (Some(user), _) => format!("user {user}"),
         (_, Some(group)) => format!("group {group}"),
@@ -136,13 +139,14 @@ fn show(output: Output, event: Event) -> Result<(), Failure> {
     };
     let types = short.collect::<Vec<_>>().join(" ");
     let at = or_never(shown.occurred_at.as_ref());
-    output.answer(
-        &shown,
-        &format!(
-            "{}  {at}  {types}  {about}  request {}",
-            shown.sequence, shown.request_id
-        ),
-    )
+    let mut text = format!(
+        "{}  {at}  {types}  {about}  request {}",
+        shown.sequence, shown.request_id
+    );
+    if let Some(access) = &shown.access {
+        text = format!("{text}  {}", access.to_text());
+    }
+    output.answer(&shown, &text)
 }
 
 /// The user or the group that an event is about.

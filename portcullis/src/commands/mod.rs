@@ -3,6 +3,7 @@
 pub(crate) mod secrets;
 
 mod access;
+mod dead_letters;
 mod events;
 mod group;
 mod login;
@@ -38,6 +39,13 @@ pub(crate) async fn run(command: Admin, system: &System, output: Output) -> Resu
 fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
     let time = time?;
     Some(Timestamp::new(time.seconds, time.nanos).ok()?.to_string())
+}
+
+/// The name of an event's type as people know it: RFC 9967's without what all of them begin with.
+fn short(event_type: &str) -> &str {
+    event_type
+        .strip_prefix("urn:ietf:params:scim:event:")
+        .unwrap_or(event_type)
 }
 
 /// A time for people.

@@ -25,7 +25,7 @@ pub(super) async fn user(system: &System, named: &UserOfTenant) -> Result<(Strin
         Err(_) => user_by_name(system, &tenant_id, &named.user).await?.ok_or_else(|| {
             let UserOfTenant { tenant, user } = named;
             Failure::refused(format!(
-                "tenant {tenant} has no user {user:?}; see `user list --tenant {tenant}`"
+                "tenant {tenant} has no user {user:?}; see `user list --tenant {tenant}` (who was deleted is known by the id alone)"
             ))
         })?,
     };

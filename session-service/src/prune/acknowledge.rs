@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use identity_proto::access::{buckets, prefix};
+use identity_proto::access::prefix;
 use identity_proto::identity::v1::{AcknowledgePruneRequest, ErrorReason};
 use identity_proto::status::reason;
 use redis::Script;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::Prune;
 use crate::error::Error;
+use crate::redis_link::Process;
 
 /// How often waiting counts are looked for.
 const EVERY: Duration = Duration::from_millis(200);
@@ -32,24 +33,26 @@ static SETTLE: LazyLock<Script> = LazyLock::new(|| {
 pub(super) async fn acknowledge(prune: Prune) {
     loop {
         tokio::time::sleep(EVERY).await;
-        if let Err(error) = round(&prune).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "acknowledgements wait");
-            tokio::time::sleep(EVERY * 4).await;
+        for process in prune.redis.processes() {
+            if let Err(error) = round(&prune, &process).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "acknowledgements wait");
+                tokio::time::sleep(EVERY * 4).await;
+            }
         }
     }
 }
 
-async fn round(prune: &Prune) -> Result<(), Error> {
+async fn round(prune: &Prune, process: &Process) -> Result<(), Error> {
     let mut pipe = redis::pipe();
-    for bucket in buckets() {
+    for bucket in process.buckets() {
         pipe.cmd("SRANDMEMBER")
-            .arg(format!("{}:acks", prefix(bucket)))
+            .arg(format!("{}:acks", prefix(*bucket)))
             .arg(COUNT);
     }
-    let waiting: Vec<Vec<String>> = prune.redis.pipe(&pipe).await?;
-    for (bucket, endings) in buckets().zip(waiting) {
+    let waiting: Vec<Vec<String>> = process.pipe(&pipe).await?;
+    for (bucket, endings) in process.buckets().iter().zip(waiting) {
         for ending in endings {
-            match send(prune, bucket, &ending).await {
+            match send(prune, *bucket, &ending).await {
                 Err(Error::Core(status)) if is_about_the_ending(&status) => {
                     tracing::debug!(ending, %status, "not acknowledged yet");
                 }
@@ -68,7 +71,7 @@ fn is_about_the_ending(status: &tonic::Status) -> bool {
 async fn send(prune: &Prune, bucket: u8, ending: &str) -> Result<(), Error> {
     let mut pipe = redis::pipe();
     pipe.get(format!("{}:pruned:{ending}", prefix(bucket)));
-    let (count,): (Option<i64>,) = prune.redis.pipe(&pipe).await?;
+    let (count,): (Option<i64>,) = prune.redis.pipe(bucket, &pipe).await?;
     let pruned = count.unwrap_or(0);
     if let Some(request) = request(bucket, ending, pruned) {
         prune.core.acknowledge(request).await?;

@@ -2,13 +2,16 @@
 //! needs no event. Both are idempotent, and no safety rests on either.
 
 mod acknowledge;
+mod announcement;
 mod consumer;
+pub mod dead_letters;
 mod sweep;
 
 use std::sync::LazyLock;
 
 use identity_proto::access::prefix;
 use redis::Script;
+use redis_topology::Topology;
 use runtime::Shutdown;
 use runtime::sabotage::script;
 
@@ -31,10 +34,11 @@ pub struct Prune {
 
 impl Prune {
     /// Starts the consumer, the sweep and the acknowledgements; they end with the shutdown.
-    pub fn start(redis: RedisLink, core: CoreClient, client: redis::Client, shutdown: &Shutdown) {
+    pub fn start(redis: RedisLink, core: CoreClient, topology: Topology, shutdown: &Shutdown) {
         let prune = Prune { redis, core };
-        shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), client));
+        shutdown.spawn_endless("prune consumer", consumer::consume(prune.clone(), topology));
         shutdown.spawn_endless("prune sweep", sweep::sweep(prune.clone()));
+        shutdown.spawn_endless("dead letters", dead_letters::count(prune.clone()));
         shutdown.spawn_endless("prune acknowledgements", acknowledge::acknowledge(prune));
     }
 
@@ -51,13 +55,15 @@ impl Prune {
         loop {
             let mut pipe = redis::pipe();
             pipe.zrangebylex_limit(&index, &from, &end, 0, USERS_AT_ONCE);
-            let (owners,): (Vec<String>,) = self.redis.pipe(&pipe).await?;
+            let (owners,): (Vec<String>,) = self.redis.pipe(bucket, &pipe).await?;
             pruned += self.users(bucket, &owners, epoch).await?;
             match owners.last() {
                 Some(last) => from = format!("({last}"),
-                None => return Ok(pruned),
+                None => break,
             }
         }
+        // Of nobody's sessions: it notes that the bucket was gone through, also when there was nothing in it.
+        Ok(pruned + self.redis.run::<i64>(&PRUNE, bucket, &[tenant, "", "", epoch]).await?)
     }
 
     /// Ends, for these `tenant:user`, what is below the tenant's epoch, or what the registers say is over if it is

@@ -1,7 +1,7 @@
 -- Deletes the sessions of one user whose epochs are over, and notes how many for the acknowledgement.
 --
 -- KEYS[1]  the bucket's prefix
--- ARGV     1 tenant, 2 user, 3 user epoch, 4 tenant epoch: sessions of a lower one are over. An empty epoch is read from
+-- ARGV     1 tenant, 2 user (empty: nobody, and the tenant's ending is noted with what was counted for it), 3 user epoch, 4 tenant epoch: sessions of a lower one are over. An empty epoch is read from
 --          the register, if there is one.
 -- Returns  how many sessions were deleted.
 local KEEP_MS = 24 * 3600 * 1000 -- how long a count waits to be acknowledged
@@ -47,7 +47,7 @@ end
 if by_user > 0 or ARGV[3] ~= '' then
   note(tenant .. ':' .. user .. ':' .. user_floor, by_user)
 end
-if by_tenant > 0 then
+if by_tenant > 0 or user == '' then
   note(tenant .. '::' .. tenant_floor, by_tenant)
 end
 return by_user + by_tenant

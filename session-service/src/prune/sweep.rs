@@ -53,7 +53,7 @@ async fn bucket_round(prune: &Prune, bucket: u8) -> Result<Swept, Error> {
     loop {
         let mut pipe = redis::pipe();
         pipe.zrangebylex_limit(&index, &from, "+", 0, USERS_AT_ONCE);
-        let (owners,): (Vec<String>,) = prune.redis.pipe(&pipe).await?;
+        let (owners,): (Vec<String>,) = prune.redis.pipe(bucket, &pipe).await?;
         let Some(last) = owners.last() else { return Ok(swept) };
         from = format!("({last}");
         swept.ended += prune.users(bucket, &owners, "").await?;
@@ -61,7 +61,7 @@ async fn bucket_round(prune: &Prune, bucket: u8) -> Result<Swept, Error> {
         for owner in &owners {
             pipe.zcard(format!("{prefix}:us:{owner}"));
         }
-        let left: Vec<u64> = prune.redis.pipe(&pipe).await?;
+        let left: Vec<u64> = prune.redis.pipe(bucket, &pipe).await?;
         swept.left += left.iter().sum::<u64>();
         tokio::time::sleep(BREATH).await;
     }

@@ -19,9 +19,10 @@ pub struct Session {
 impl Sessions {
     /// The user's sessions, the newest first.
     pub async fn list(&self, tenant: Uuid, user: Uuid) -> Result<Vec<Session>, Error> {
-        let prefix = prefix(bucket(tenant, user));
+        let bucket = bucket(tenant, user);
+        let prefix = prefix(bucket);
         let owned = format!("{prefix}:us:{}:{}", hex(tenant), hex(user));
-        let (ids,): (Vec<String>,) = self.redis.pipe(redis::pipe().zrevrange(owned, 0, -1)).await?;
+        let (ids,): (Vec<String>,) = self.redis.pipe(bucket, redis::pipe().zrevrange(owned, 0, -1)).await?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -29,7 +30,7 @@ impl Sessions {
         for id in &ids {
             pipe.hmget(format!("{prefix}:s:{id}"), &["at", "exp"]);
         }
-        let times: Vec<(Option<i64>, Option<i64>)> = self.redis.pipe(&pipe).await?;
+        let times: Vec<(Option<i64>, Option<i64>)> = self.redis.pipe(bucket, &pipe).await?;
         let session = |(id, times)| match times {
             (Some(created), Some(expires)) => Some(Session {
                 tenant,

@@ -64,17 +64,17 @@ impl Sessions {
         Ok(Validated { verdict, owner })
     }
 
-    /// Once more if something failed meanwhile: the answer may be another process's.
+    /// The process that is asked is the one whose leases are judged.
     async fn look(&self, locator: &Locator) -> Result<Vec<Value>, Error> {
         let (tenant, user) = (hex(locator.tenant), hex(locator.user));
-        loop {
-            let inherited = if self.redis.inherits_leases().await? { "1" } else { "0" };
-            let arguments = [&*tenant, &*user, &*locator.id, inherited];
-            let answer = self.redis.run(&VALIDATE, locator.bucket, &arguments).await?;
-            if !self.redis.is_unsure() {
-                return Ok(answer);
-            }
-        }
+        let holder = self.redis.holder(locator.bucket)?;
+        let inherited = if holder.inherits_leases(locator.bucket) {
+            "1"
+        } else {
+            "0"
+        };
+        let arguments = [&*tenant, &*user, &*locator.id, inherited];
+        holder.run(&VALIDATE, locator.bucket, &arguments).await
     }
 
     async fn ask(&self, locator: &Locator, session: &[i64]) -> Result<Verdict, Error> {

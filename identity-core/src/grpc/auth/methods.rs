@@ -88,6 +88,7 @@ pub(super) const METHODS: &[Method] = &[
     of_tenant("/identity.v1.EventService/ListEventConsumers", &[PLATFORM, ADMIN]),
     of_tenant("/identity.v1.EventService/DeleteEventConsumer", &[PLATFORM, ADMIN]),
     of_tenant("/identity.v1.AccessService/GetAccess", &[SESSIONS, PLATFORM, ADMIN]),
+    of_tenant("/identity.v1.AccessService/ListAccessChanges", &[PLATFORM, ADMIN]),
     of_tenant("/identity.v1.AccessService/EndAccess", &[SESSIONS, ADMIN]),
     of_tenant("/identity.v1.AccessService/BeginLogin", &[SESSIONS, ADMIN]),
     of_tenant("/identity.v1.AccessService/CheckLogin", &[SESSIONS, ADMIN]),

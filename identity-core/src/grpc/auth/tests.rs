@@ -49,6 +49,9 @@ fn roles_reach_their_methods_and_no_other() {
     check("sessions", "/identity.v1.UserService/DeleteUser", false);
     check("platform", "/identity.v1.AccessService/GetAccess", true);
     check("platform", "/identity.v1.AccessService/EndAccess", false);
+    check("platform", "/identity.v1.AccessService/ListAccessChanges", true);
+    check("sessions", "/identity.v1.AccessService/ListAccessChanges", false);
+    check("edge", "/identity.v1.AccessService/ListAccessChanges", false);
     check("platform", "/identity.v1.CredentialService/CreateToken", false);
     check("admin", "/identity.v1.TenantService/DeleteTenant", true);
     check("admin", "/identity.v1.UserService/NoSuchMethod", false);

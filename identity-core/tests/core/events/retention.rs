@@ -149,6 +149,76 @@ async fn a_change_of_access_stays_until_it_is_applied_and_the_last_one_until_the
 }
 
 #[tokio::test]
+async fn of_a_tenants_own_access_the_last_change_stays_with_what_became_of_it() {
+    let core = Core::start().await;
+    let tenant = core.tenant("acme").await;
+    let id: Uuid = tenant.id.parse().unwrap();
+    let suspend = SuspendTenantRequest { tenant: "acme".into() };
+    let resume = ResumeTenantRequest { tenant: "acme".into() };
+    let asked = ListAccessChangesRequest {
+        tenant_id: tenant.id.clone(),
+        ..Default::default()
+    };
+    let changes = async || {
+        let page = core.access().list_access_changes(asked.clone()).await.unwrap();
+        page.into_inner().changes
+    };
+    core.tenants().suspend_tenant(suspend.clone()).await.unwrap();
+    core.tenants().resume_tenant(resume).await.unwrap();
+    core.tenants().suspend_tenant(suspend).await.unwrap();
+    let all_three = changes().await;
+    for change in &all_three {
+        for bucket in 0..64 {
+            let prune = AcknowledgePruneRequest {
+                tenant_id: tenant.id.clone(),
+                epoch: change.outcome.as_ref().unwrap().epoch,
+                bucket,
+                pruned: 2,
+                ..Default::default()
+            };
+            core.access().acknowledge_prune(prune).await.unwrap();
+        }
+    }
+    mark_applied(&core.database).await;
+    all(&core, id, 3).await;
+    let before = changes().await;
+    age(&core.database, 1..=2, 91).await;
+    assert_eq!(trim(&core.database).await, 2);
+    assert_eq!(changes().await, before[..1], "two are gone");
+    age(&core.database, 3..=3, 91).await;
+    assert_eq!(trim(&core.database).await, 1);
+    let kept = changes().await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (kept[0].state(), &kept[0].outcome),
+        (AccessState::AccessInactive, &before[0].outcome)
+    );
+    let left = (
+        count(&core.database, "outbox").await,
+        count(&core.database, "access_prune").await,
+    );
+    assert_eq!((left, bodies(&core.database).await), ((1, 64), 0));
+
+    let delete = DeleteTenantRequest { tenant: "acme".into() };
+    core.tenants().delete_tenant(delete).await.unwrap();
+    mark_applied(&core.database).await;
+    timeout(SOON, async {
+        while list(&core, from(id, 4)).await.unwrap().events.is_empty() {}
+    })
+    .await
+    .unwrap();
+    age(&core.database, 4..=4, 91).await;
+    assert_eq!(trim(&core.database).await, 1);
+    let deleted = changes().await;
+    assert_eq!(
+        (deleted.len(), deleted[0].state()),
+        (1, AccessState::AccessDeleted),
+        "it took its place"
+    );
+    assert_eq!(count(&core.database, "access_prune").await, 0);
+}
+
+#[tokio::test]
 async fn a_core_removes_old_events_by_itself() {
     let url = database().await;
     let core = Core::on(&url).await;
@@ -185,7 +255,7 @@ async fn of_a_deleted_tenants_users_nothing_stays_that_tells_of_them() {
     assert_eq!(trim(&core.database).await, 5);
     assert_eq!(
         (count(&core.database, "outbox").await, bodies(&core.database).await),
-        (2, 0),
-        "the last changes of access of two users"
+        (3, 0),
+        "the last changes of access of two users, and of the tenant"
     );
 }

@@ -1,0 +1,9 @@
+-- How many sessions ended with an epoch, and when the session service last said so: of a user, or without one of the tenant itself.
+-- Reads the primary key, and nothing at all for an epoch that is null.
+CREATE FUNCTION pruned_for(of_tenant uuid, of_user uuid, of_epoch bigint)
+RETURNS TABLE (pruned bigint, pruned_at timestamptz) LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(p.pruned), 0)::bigint, max(p.pruned_at)
+    FROM access_prune AS p
+    WHERE of_epoch IS NOT NULL AND p.tenant_id = of_tenant AND p.epoch = of_epoch
+      AND p.user_id = coalesce(of_user, '00000000-0000-0000-0000-000000000000')
+$$;
