@@ -99,7 +99,7 @@ pub const GUARDS: [Guard; 21] = [
         removed: Removal::Database(
             "CREATE OR REPLACE FUNCTION pg_incarnation() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'any' $$",
         ),
-        caught: Caught::Campaign("postgresql-restored", 5),
+        caught: Caught::Campaign("postgresql-restored", 15),
     },
     Guard {
         name: "names-by-generation",
@@ -141,7 +141,7 @@ pub const GUARDS: [Guard; 21] = [
             "CREATE OR REPLACE FUNCTION next_epoch(current bigint) RETURNS bigint LANGUAGE sql VOLATILE AS
              $$ SELECT coalesce(current, 0) + 1 $$",
         ),
-        caught: Caught::Campaign("postgresql-restored", 5),
+        caught: Caught::Campaign("postgresql-restored", 15),
     },
     Guard {
         name: "login-check",

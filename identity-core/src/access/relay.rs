@@ -235,9 +235,9 @@ pub(super) async fn mark_applied(
         "UPDATE outbox AS o SET applied_at = clock_timestamp(), claim = NULL, claimed_until = NULL
          FROM unnest($2::uuid[], $3::bigint[]) AS done (tenant_id, outbox_id)
          WHERE o.tenant_id = done.tenant_id AND o.outbox_id = done.outbox_id AND o.claim = $1
-           AND NOT EXISTS (
+           AND ($6 OR NOT EXISTS (
                SELECT FROM access_bucket AS b LEFT JOIN unnest($4::smallint[], $5::bigint[]) AS ours (bucket, gen) USING (bucket)
-               WHERE (ours.gen IS NULL OR b.gen <> ours.gen AND $6) AND b.bucket = coalesce(o.bucket, b.bucket))
+               WHERE b.gen IS DISTINCT FROM ours.gen AND b.bucket = coalesce(o.bucket, b.bucket)))
          RETURNING extract(epoch FROM o.applied_at - o.created_at)::float8",
     )
     .bind(claim)
@@ -245,7 +245,7 @@ pub(super) async fn mark_applied(
     .bind(changes.iter().map(|change| change.outbox_id).collect::<Vec<_>>())
     .bind(served.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
     .bind(served.values().copied().collect::<Vec<_>>())
-    .bind(!is_removed("mark-generation"))
+    .bind(is_removed("mark-generation"))
     .fetch_all(&mut *system.connection().await?)
     .await?;
     moved.into_iter().for_each(metrics::access_moved);
