@@ -7,8 +7,8 @@ use identity_proto::session::v1::revoke_session_request::Session as Named;
 use identity_proto::session::v1::session_service_client::SessionServiceClient;
 use identity_proto::session::v1::validate_session_response::Reason;
 use identity_proto::session::v1::{
-    BeginLoginRequest, CreateSessionRequest, ListSessionsRequest, RevokeSessionRequest, RevokeUserSessionsRequest,
-    SessionName, ValidateSessionRequest,
+    BeginLoginRequest, CreateSessionRequest, DeleteDeadLetterRequest, ListDeadLettersRequest, ListSessionsRequest,
+    ReplayDeadLetterRequest, RevokeSessionRequest, RevokeUserSessionsRequest, SessionName, ValidateSessionRequest,
 };
 use identity_proto::status::reason;
 use serde_json::json;
@@ -187,6 +187,18 @@ async fn nothing_is_answered_to_a_service_without_a_known_key() {
         stranger.revoke_session(RevokeSessionRequest::default()).await.map(drop),
         stranger
             .revoke_user_sessions(RevokeUserSessionsRequest { tenant_id, user_id })
+            .await
+            .map(drop),
+        stranger
+            .list_dead_letters(ListDeadLettersRequest::default())
+            .await
+            .map(drop),
+        stranger
+            .replay_dead_letter(ReplayDeadLetterRequest::default())
+            .await
+            .map(drop),
+        stranger
+            .delete_dead_letter(DeleteDeadLetterRequest::default())
             .await
             .map(drop),
     ];

@@ -105,9 +105,14 @@ async fn each_change_of_a_users_access_is_listed_with_what_became_of_it_also_aft
     assert!(deleted.apply_time.is_none() && inactive.apply_time.is_some());
     assert_eq!((ended.pruned, ended.prune_time.is_some()), (3, true));
     assert_eq!(
-        (inactive.pruned, inactive.prune_time),
+        (deleted.pruned, deleted.prune_time),
         (0, None),
         "nobody acknowledged it"
+    );
+    assert_eq!(
+        (inactive.pruned, inactive.prune_time),
+        (0, ended.prune_time),
+        "its sessions were gone then too"
     );
 
     refused(
