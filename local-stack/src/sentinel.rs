@@ -103,28 +103,16 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::redis::Options;
-    use crate::test::{self, folder::RunFolder};
+    use crate::test;
 
     #[test]
     fn another_becomes_the_master_when_the_master_dies() {
-        let mut master = test::Redis::start_fresh();
-        let (there, watched) = (RunFolder::new().unwrap(), RunFolder::new().unwrap());
-        let options = Options {
-            replica_of: Some(master.as_master(master.port())),
-            ..Options::default()
-        };
-        let replica = Redis::start(&there.path, &options).unwrap();
-        let sentinels = Sentinels::start(&watched.path, &master).unwrap();
+        let mut servers = test::Sentinels::start_fresh();
+        servers.master.process().kill().unwrap();
         let deadline = Instant::now() + START_LIMIT;
-        let until = |done: &dyn Fn() -> bool, what: &str| {
-            while !done() {
-                assert!(Instant::now() < deadline, "{what}");
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        };
-        until(&|| sentinels.know(1).unwrap(), "the Sentinels do not find each other");
-        master.process().kill().unwrap();
-        until(&|| replica.ask("ROLE").unwrap().contains("master"), "nobody takes over");
+        while !servers.replica.ask("ROLE").unwrap().contains("master") {
+            assert!(Instant::now() < deadline, "nobody takes over");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }

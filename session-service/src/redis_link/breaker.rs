@@ -22,7 +22,7 @@ pub(super) struct Breaker {
 
 /// What a failure says of the connection.
 pub(super) enum Failure {
-    /// Redis answered and refused this command: nothing.
+    /// Redis answered and refused this command, for what it is or because its slot is moving: nothing.
     Command,
     /// Redis did not answer in time: not yet much.
     Late,
@@ -32,14 +32,16 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn of(error: &Error) -> Self {
-        use ServerErrorKind::{CrossSlot, ExecAbort, NoPerm, NoScript, ResponseError};
+        use ServerErrorKind::{Ask, CrossSlot, ExecAbort, NoPerm, NoScript, ResponseError, TryAgain};
         let Error::Redis(error) = error else {
             return Failure::Late;
         };
         match error.kind() {
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Extension
-            | ErrorKind::Server(ResponseError | NoScript | ExecAbort | CrossSlot | NoPerm) => Failure::Command,
+            | ErrorKind::Server(Ask | TryAgain | ResponseError | NoScript | ExecAbort | CrossSlot | NoPerm) => {
+                Failure::Command
+            }
             _ if error.is_timeout() => Failure::Late,
             _ => Failure::Link,
         }
