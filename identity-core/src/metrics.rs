@@ -54,7 +54,10 @@ pub(crate) fn describe() {
         GENERATIONS,
         "Generations of buckets that this core drew, each with blank registers"
     );
-    describe_gauge!(LINKED, "1 while this core's relay is linked to the registers in Redis");
+    describe_gauge!(
+        LINKED,
+        "1 while this core's relay is linked to every master that holds registers in Redis"
+    );
     describe_counter!(NUMBERED, "Events that this core numbered, so that they can be read");
     describe_gauge!(UNNUMBERED, "Events that wait for a number, of all cores");
     describe_gauge!(

@@ -13,7 +13,9 @@ pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod redis;
+pub mod redis_cluster;
 pub mod secret;
+pub mod sentinel;
 pub mod test;
 pub mod user;
 
@@ -22,3 +24,5 @@ mod install;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
+pub use sentinel::Sentinels;

@@ -25,7 +25,8 @@ pub(crate) fn on<T>(port: u16, start: impl Fn(u16) -> Result<T>) -> Result<(u16,
     }
 }
 
-fn free() -> io::Result<u16> {
+/// One that is free now.
+pub(crate) fn free() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -4,7 +4,7 @@
 //! it is a file that only the server's user can read.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Options {
     pub log: Option<PathBuf>,
     /// The master that it copies; absent: it is a master.
     pub replica_of: Option<Master>,
+    /// What it is in a Redis Cluster; absent: it is in none.
+    pub cluster: Option<Node>,
 }
 
 /// What a replica needs to know of its master, and takes over as its own password.
@@ -43,6 +45,13 @@ pub struct Options {
 pub struct Master {
     /// Of the master, or of what stands before it.
     pub port: u16,
+    pub password: String,
+}
+
+/// A node of a Redis Cluster. All nodes have one password.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub bus_port: u16,
     pub password: String,
 }
 
@@ -62,11 +71,12 @@ impl Redis {
         let user = user::unprivileged()?;
         let folder = place::make(folder, user)?;
         leftover::end(&folder)?;
-        let password = match &options.replica_of {
-            // Clients find the same password on either, whichever is the master.
-            Some(master) => {
-                secret::write_private(&folder.join(PASSWORD), &master.password, user)?;
-                master.password.clone()
+        let master = options.replica_of.as_ref().map(|master| &master.password);
+        let password = match master.or(options.cluster.as_ref().map(|node| &node.password)) {
+            // Clients find the same password on any, whichever is the master.
+            Some(password) => {
+                secret::write_private(&folder.join(PASSWORD), password, user)?;
+                password.clone()
             }
             None => secret::stored(&folder.join(PASSWORD), user)?,
         };
@@ -109,6 +119,12 @@ impl Redis {
         ensure!(answer.starts_with("+OK\r\n+OK"), "it is no master yet: {answer}");
         self.options.replica_of = None;
         Ok(())
+    }
+
+    /// Runs one command and answers what the server said to it.
+    pub fn ask(&self, command: &str) -> Result<String> {
+        let answer = ask(self.options.port, &self.password, command)?;
+        Ok(answer.strip_prefix("+OK\r\n").unwrap_or(&answer).to_owned())
     }
 
     /// The server's process, to be watched, frozen or killed.
@@ -158,27 +174,38 @@ fn configuration(folder: &Path, port: u16, options: &Options, password: &str) ->
 appendfsync everysec"
     };
     let databases = options.databases.max(1);
-    let role = options.replica_of.as_ref().map_or_else(String::new, |master| {
-        format!("replicaof 127.0.0.1 {}\nmasterauth {}\n", master.port, master.password)
+    let role = options
+        .replica_of
+        .as_ref()
+        .map_or_else(String::new, |master| format!("replicaof 127.0.0.1 {}\n", master.port));
+    let cluster = options.cluster.as_ref().map_or_else(String::new, |node| {
+        // A master that is down costs its own slots only.
+        format!(
+            "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-port {}\ncluster-node-timeout 2000\n\
+             cluster-require-full-coverage no\n",
+            node.bus_port
+        )
     });
     format!(
-        "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\ndatabases {databases}\n\
+        "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\nmasterauth {password}\ndatabases {databases}\n\
          dir \"{folder}\"\npidfile \"{folder}/{PID_FILE}\"\nsave \"\"\n{durability}\nmaxmemory-policy noeviction\n\
-         daemonize no\nset-proc-title no\nloglevel notice\n{role}",
+         daemonize no\nset-proc-title no\nloglevel notice\n{role}{cluster}",
         folder = folder.display()
     )
 }
 
 /// Whether our server answers. The password proves that it is ours and not one that took the port.
-fn ping(port: u16, password: &str) -> io::Result<bool> {
+pub(crate) fn ping(port: u16, password: &str) -> io::Result<bool> {
     Ok(ask(port, password, "PING")?.starts_with("+OK\r\n+PONG\r\n"))
 }
 
 /// Runs one command and answers what the server said, the log-in first.
-fn ask(port: u16, password: &str, command: &str) -> io::Result<String> {
+pub(crate) fn ask(port: u16, password: &str, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), ASK_LIMIT)?;
     stream.set_read_timeout(Some(ASK_LIMIT))?;
-    stream.write_all(format!("AUTH {password}\r\n{command}\r\nQUIT\r\n").as_bytes())?;
+    stream.write_all(format!("AUTH {password}\r\n{command}\r\n").as_bytes())?;
+    // Sentinel knows no QUIT.
+    stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -214,7 +241,7 @@ mod tests {
         let mut replica = Redis::start(&there.path, &options).unwrap();
         ask(here.port(), &here.password, "SET a 1").unwrap();
         let deadline = std::time::Instant::now() + START_LIMIT;
-        while ask(replica.port(), &replica.password, "GET a").unwrap() != "+OK\r\n$1\r\n1\r\n+OK\r\n" {
+        while ask(replica.port(), &replica.password, "GET a").unwrap() != "+OK\r\n$1\r\n1\r\n" {
             assert!(
                 std::time::Instant::now() < deadline,
                 "the replica does not get what its master has"
@@ -225,6 +252,6 @@ mod tests {
         assert!(refused.contains("READONLY"), "{refused}");
         replica.promote().unwrap();
         let set = ask(replica.port(), &replica.password, "SET a 2").unwrap();
-        assert_eq!(set, "+OK\r\n+OK\r\n+OK\r\n");
+        assert_eq!(set, "+OK\r\n+OK\r\n");
     }
 }

@@ -8,12 +8,12 @@ use anyhow::Result;
 use e2e::history::{Answer, Operation, SUSPENDED, Subject, What};
 use identity_proto::access::{bucket, buckets, prefix, register};
 use redis::AsyncCommands;
-use redis::aio::MultiplexedConnection;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::calls::validate;
 use crate::load::Load;
+use crate::redis_kinds::Registers;
 use crate::world::World;
 
 /// How long an answer may be unavailable when nothing is broken any more.
@@ -147,11 +147,7 @@ fn lost(done: &[&Operation], access: &Access) -> Option<String> {
     (access.state != expect).then(|| format!("user {} is {}, not {expect}", access.user_id, access.state))
 }
 
-async fn generations(
-    sql: &mut PgConnection,
-    registers: &mut MultiplexedConnection,
-    found: &mut Aftermath,
-) -> Result<()> {
+async fn generations(sql: &mut PgConnection, registers: &mut Registers, found: &mut Aftermath) -> Result<()> {
     let truth: Vec<i64> = sqlx::query_scalar("SELECT gen FROM access_bucket ORDER BY bucket")
         .fetch_all(sql)
         .await?;
@@ -179,7 +175,7 @@ impl Truth<'_> {
     }
 
     /// Te and ue of each of the user's sessions in Redis.
-    async fn sessions(&self, registers: &mut MultiplexedConnection) -> Result<Vec<(i64, i64)>> {
+    async fn sessions(&self, registers: &mut Registers) -> Result<Vec<(i64, i64)>> {
         let (prefix, tenant, user) = (self.prefix(), self.tenant.simple(), self.access.user_id.simple());
         let ids: Vec<String> = registers.zrange(format!("{prefix}:us:{tenant}:{user}"), 0, -1).await?;
         let mut sessions = Vec::new();
@@ -195,12 +191,7 @@ impl Truth<'_> {
 }
 
 /// The register is blank or says what PostgreSQL does; no session would be valid that was not answered so.
-async fn in_redis(
-    registers: &mut MultiplexedConnection,
-    truth: &Truth<'_>,
-    valid: usize,
-    found: &mut Aftermath,
-) -> Result<()> {
+async fn in_redis(registers: &mut Registers, truth: &Truth<'_>, valid: usize, found: &mut Aftermath) -> Result<()> {
     let (prefix, user) = (truth.prefix(), truth.access.user_id);
     let generation: Option<String> = registers.get(format!("{prefix}:gen")).await?;
     let key = format!(
@@ -232,7 +223,7 @@ async fn in_redis(
 
 /// What ended is deleted, in time for all users together.
 async fn gone(
-    registers: &mut MultiplexedConnection,
+    registers: &mut Registers,
     truth: &Truth<'_>,
     valid: usize,
     since: Instant,

@@ -9,6 +9,7 @@ use e2e::proxy::Way;
 use local_stack::programs;
 
 use crate::acts::{self, Act};
+use crate::redis_kinds::{self, Kind};
 use crate::world::{World, copy};
 
 type Do = for<'a> fn(&'a mut World, Duration) -> Act<'a>;
@@ -24,6 +25,8 @@ pub struct Fault {
     pub heal: Do,
     pub expect: Expect,
     pub also: Also,
+    /// What Redis it happens to.
+    pub on: Kind,
     /// What the machine must have.
     pub needs: fn() -> Result<()>,
 }
@@ -69,7 +72,7 @@ pub enum Also {
     Anywhere,
 }
 
-const NONE: Expect = Expect {
+pub const NONE: Expect = Expect {
     scim_goes_on: false,
     answers: Answers::Any,
     sessions_may_go: false,
@@ -77,16 +80,16 @@ const NONE: Expect = Expect {
     undone: false,
     pruned: false,
 };
-const WITHOUT_REDIS: Expect = Expect {
+pub const WITHOUT_REDIS: Expect = Expect {
     scim_goes_on: true,
     ..NONE
 };
-const SESSIONS_LOST: Expect = Expect {
+pub const SESSIONS_LOST: Expect = Expect {
     sessions_may_go: true,
     ..WITHOUT_REDIS
 };
 
-const USUAL: Fault = Fault {
+pub const USUAL: Fault = Fault {
     name: "healthy",
     what: "nothing is broken",
     seconds: (5, 60),
@@ -94,11 +97,16 @@ const USUAL: Fault = Fault {
     heal: |_, _| acts::nothing_more(),
     expect: NONE,
     also: Also::Nothing,
+    on: Kind::One,
     needs: || Ok(()),
 };
 
 /// All of them.
-pub const FAULTS: [Fault; 33] = [
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    FAULTS.iter().chain(&redis_kinds::FAULTS)
+}
+
+const FAULTS: [Fault; 33] = [
     Fault {
         expect: Expect {
             scim_goes_on: true,

@@ -11,6 +11,7 @@ mod faults;
 mod load;
 mod options;
 mod random;
+mod redis_kinds;
 mod report;
 mod row;
 mod world;
@@ -20,7 +21,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::faults::FAULTS;
 use crate::options::Options;
 use crate::row::{Outcome, Row, of_row, run};
 use crate::world::World;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 #[tokio::main(worker_threads = 2)]
 async fn campaign(options: &Options) -> Result<bool> {
     if options.list {
-        for fault in &FAULTS {
+        for fault in faults::all() {
             println!("{:<24} {}", fault.name, fault.what);
         }
         return Ok(true);
@@ -58,15 +58,17 @@ async fn campaign(options: &Options) -> Result<bool> {
         println!("{}", report::HEAD);
     }
     let (mut rows, mut world): (Vec<Row>, Option<World>) = (Vec::new(), None);
-    for (number, fault) in FAULTS.iter().enumerate() {
+    for (number, fault) in faults::all().enumerate() {
         let seconds = if options.long { fault.seconds.1 } else { fault.seconds.0 };
         if seconds == 0 || !options.wants(fault.name) {
             continue;
         }
         let seed = of_row(seed, number);
-        let mut here = match world.take() {
+        let mut here = match world.take().filter(|here| here.is_on(fault.on)) {
             Some(here) => here,
-            None => World::start(seed).await.context("the system does not start")?,
+            None => redis_kinds::world(seed, fault.on)
+                .await
+                .context("the system does not start")?,
         };
         let row = run(&mut here, fault, options, seed).await;
         println!("{}", if options.json { row.json() } else { row.line() });

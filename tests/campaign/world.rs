@@ -15,11 +15,11 @@ use e2e::proxy::{Proxy, Way};
 use e2e::scim::Scim;
 use e2e::system::{Place, sweep};
 use local_stack::{Postgres, Redis, place};
-use redis::aio::MultiplexedConnection;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::random::Random;
+use crate::redis_kinds::{self, Other, Registers};
 
 const PLACE: Place = Place {
     binary: env!("CARGO_BIN_EXE_portcullis-under-test"),
@@ -36,6 +36,8 @@ pub struct World {
     pub postgres: Postgres,
     pub redis: Redis,
     pub replica: Redis,
+    /// What stands beside or instead of them.
+    pub other: Option<Other>,
     /// The folders of both Redis servers; the master's first.
     redis_folders: [PathBuf; 2],
     pub to_postgres: Vec<Proxy>,
@@ -46,7 +48,7 @@ pub struct World {
     pub to_master: Proxy,
     balancer: Balancer,
     pub random: Random,
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 /// What speaks to the system as the world does. Clones share the connections.
@@ -109,6 +111,7 @@ impl World {
             postgres,
             redis,
             replica,
+            other: None,
             redis_folders,
             to_postgres,
             to_redis,
@@ -168,10 +171,8 @@ impl World {
     }
 
     /// A connection to Redis past the proxies.
-    pub async fn registers(&self) -> Result<MultiplexedConnection> {
-        Ok(redis::Client::open(self.redis.url())?
-            .get_multiplexed_async_connection()
-            .await?)
+    pub async fn registers(&self) -> Result<Registers> {
+        Registers::of(self).await
     }
 
     /// Kills PostgreSQL and starts it again.
@@ -244,7 +245,8 @@ impl Drop for World {
         let _ = self.postgres.process().kill();
         let _ = self.redis.process().kill();
         let _ = self.replica.process().kill();
-        for server in ["postgres", "redis-a", "redis-b"] {
+        self.other = None;
+        for server in ["postgres", "redis-a", "redis-b", redis_kinds::FOLDER] {
             let _ = place::remove(&self.folder.join(server));
         }
         let _ = fs::remove_dir_all(&self.folder);

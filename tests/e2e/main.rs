@@ -8,6 +8,7 @@ mod faults;
 mod identity_client;
 mod invariants;
 mod properties;
+mod redis_cluster;
 mod rfc;
 mod sessions;
 mod telemetry;

@@ -7,7 +7,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use identity_proto::access::{buckets, prefix};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisConnectionInfo, RedisError,
+    Value,
+};
 
 use crate::{Master, PATIENCE, client};
 
@@ -31,7 +34,9 @@ pub(crate) async fn sentinels(sentinels: &[ConnectionInfo], service: &str) -> Re
 async fn ask_sentinel(sentinel: &ConnectionInfo, service: &str) -> Result<Option<(String, u16)>, RedisError> {
     let mut connection = match connect(sentinel.clone()).await {
         // One without a password refuses to be told any.
-        Err(error) if !error.is_io_error() => connect(sentinel.clone().set_redis_settings(Default::default())).await?,
+        Err(error) if !error.is_io_error() => {
+            connect(sentinel.clone().set_redis_settings(RedisConnectionInfo::default())).await?
+        }
         connected => connected?,
     };
     let mut ask = redis::cmd("SENTINEL");

@@ -18,7 +18,7 @@ use crate::{Master, Topology};
 /// How often the masters are asked for while all is well.
 const EVERY: Duration = Duration::from_secs(2);
 /// The least pause after something failed.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 /// After a link that lasted no longer the pause is as long: a Redis that lets in and then refuses would be linked and lost
 /// in a loop.
 const SHORT_LIVED: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<L, E>> + Send,
 {
-    let (sender, receiver) = watch::channel(Table::of_links([].iter()));
+    let (sender, receiver) = watch::channel(Table::of_links(&[]));
     (Links(receiver), keep(topology, sender, make))
 }
 
@@ -54,44 +54,51 @@ struct Held<L> {
     since: Instant,
 }
 
+impl<L: Link> Held<L> {
+    /// Ends a link to what is no master any more, or has other buckets.
+    fn is_good(&self, masters: &[Master]) -> bool {
+        if !masters.iter().any(|now| now.is_still(&self.master)) {
+            self.link.over().cancel();
+        }
+        !self.link.over().is_cancelled()
+    }
+}
+
 async fn keep<L, E, F>(topology: Topology, table: watch::Sender<Table<L>>, make: impl Fn(Master) -> F)
 where
     L: Link,
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<L, E>>,
 {
-    let (mut held, mut told): (Vec<Held<L>>, bool) = (Vec::new(), false);
+    let (mut masters, mut held, mut told): (Vec<Master>, Vec<Held<L>>, bool) = (Vec::new(), Vec::new(), false);
     loop {
         let mut failed: Option<Box<dyn std::error::Error + Send + Sync>> = None;
         match topology.masters().await {
-            Ok(masters) => {
-                held.retain(|one| {
-                    let stays = !one.link.over().is_cancelled() && masters.iter().any(|now| now.is_still(&one.master));
-                    if !stays {
-                        one.link.over().cancel();
-                    }
-                    stays
-                });
-                table.send_replace(Table::of_links(held.iter()));
-                let is_held = |master: &Master| held.iter().any(|one| one.master.is_still(master));
-                let missing: Vec<Master> = masters.into_iter().filter(|master| !is_held(master)).collect();
-                let making = missing
-                    .into_iter()
-                    .map(async |master| (make(master.clone()).await, master));
-                let mut making: FuturesUnordered<_> = making.collect();
-                while let Some((made, master)) = making.next().await {
-                    match made {
-                        Ok(link) => {
-                            tracing::info!(at = %master.address(), buckets = master.buckets.len(), "linked to Redis");
-                            let (link, since) = (Arc::new(link), Instant::now());
-                            held.push(Held { master, link, since });
-                            table.send_replace(Table::of_links(held.iter()));
-                        }
-                        Err(error) => failed = Some(Box::new(error)),
-                    }
-                }
-            }
+            Ok(now) => masters = now,
+            // Those that were known may be there all the same.
             Err(error) => failed = Some(Box::new(error)),
+        }
+        let linked = held.len();
+        held.retain(|one| one.is_good(&masters));
+        if held.len() < linked {
+            table.send_replace(Table::of_links(&held));
+        }
+        let is_held = |master: &&Master| held.iter().any(|one| one.master.is_still(master));
+        let missing: Vec<Master> = masters.iter().filter(|master| !is_held(master)).cloned().collect();
+        let making = missing
+            .into_iter()
+            .map(async |master| (make(master.clone()).await, master));
+        let mut making: FuturesUnordered<_> = making.collect();
+        while let Some((made, master)) = making.next().await {
+            match made {
+                Ok(link) => {
+                    tracing::info!(at = %master.address(), buckets = master.buckets.len(), "linked to Redis");
+                    let (link, since) = (Arc::new(link), Instant::now());
+                    held.push(Held { master, link, since });
+                    table.send_replace(Table::of_links(&held));
+                }
+                Err(error) => failed = Some(Box::new(error)),
+            }
         }
         if let Some(error) = failed.as_deref().filter(|_| !told) {
             tracing::warn!(
@@ -109,7 +116,7 @@ where
 /// Waits until there may be something to do, and answers for how long to leave it.
 async fn wait<L: Link>(held: &[Held<L>], is_whole: bool) -> Duration {
     // At odd times, so that two who disturbed each other do not do so again.
-    let odd = PAUSE + Duration::from_millis(u64::from(Uuid::new_v4().as_bytes()[0] / 2));
+    let odd = PAUSE + Duration::from_millis(u64::from(Uuid::new_v4().as_bytes()[0]));
     if !is_whole {
         return odd;
     }
@@ -124,7 +131,7 @@ async fn wait<L: Link>(held: &[Held<L>], is_whole: bool) -> Duration {
 }
 
 impl<L: Link> Table<L> {
-    fn of_links<'a>(held: impl Iterator<Item = &'a Held<L>>) -> Self {
+    fn of_links(held: &[Held<L>]) -> Self {
         let mut table: Vec<Option<Arc<L>>> = vec![None; usize::from(BUCKETS)];
         for one in held {
             for bucket in &one.master.buckets {
@@ -171,7 +178,7 @@ impl<L: Link> Links<L> {
     /// Waits until some were made or are gone; for ever, once they are no longer kept.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

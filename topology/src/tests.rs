@@ -1,6 +1,67 @@
-//! What a URL means.
+//! What a URL means, and what real servers answer.
 
-use crate::{Kind, Topology};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use local_stack::process::Signal;
+use local_stack::test;
+
+use crate::{Kind, Master, Topology};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until the masters are as they must be.
+async fn until(topology: &Topology, done: impl Fn(&[Master]) -> bool) -> Vec<Master> {
+    let since = Instant::now();
+    loop {
+        match topology.masters().await {
+            Ok(masters) if done(&masters) => return masters,
+            other => assert!(since.elapsed() < PATIENCE, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_bucket_of_a_cluster_has_one_master_which_is_another_after_a_fail_over() {
+    let mut cluster = test::RedisCluster::start_fresh();
+    let topology = Topology::parse(&cluster.url()).unwrap();
+    let before = topology.masters().await.unwrap();
+    assert_eq!(before.len(), 3);
+    let held: Vec<u8> = before.iter().flat_map(|master| master.buckets.clone()).collect();
+    assert_eq!((held.len(), BTreeSet::from_iter(held).len()), (64, 64));
+
+    // Frozen: it still takes connections, and answers nothing.
+    cluster.nodes[0].process().signal(Signal::STOP).unwrap();
+    let stays = |master: &Master, now: &[Master]| now.iter().any(|one| one.is_still(master));
+    let after = until(&topology, |now| before.iter().any(|master| !stays(master, now))).await;
+    let moved: Vec<&Master> = before.iter().filter(|master| !stays(master, &after)).collect();
+    assert_eq!(moved.len(), 1);
+    assert!(after.iter().any(|master| master.buckets == moved[0].buckets));
+}
+
+#[tokio::test]
+async fn the_master_is_whom_most_sentinels_name() {
+    let mut servers = test::Sentinels::start_fresh();
+    let topology = Topology::parse(&servers.sentinels.url()).unwrap();
+    let port = |server: &local_stack::Redis| format!(":{}", server.port());
+    let is_at = |masters: &[Master], port: &str| masters[0].address().to_string().ends_with(port);
+    let (master, replica) = (port(&servers.master), port(&servers.replica));
+    let named = topology.masters().await.unwrap();
+    assert!(is_at(&named, &master));
+    assert_eq!(named[0].buckets.len(), 64);
+
+    // One Sentinel goes on believing what was.
+    servers
+        .sentinels
+        .processes()
+        .next()
+        .unwrap()
+        .signal(Signal::STOP)
+        .unwrap();
+    servers.master.process().kill().unwrap();
+    until(&topology, |masters| is_at(masters, &replica)).await;
+}
 
 fn check(url: &str, expect: Option<&str>) {
     let read = Topology::parse(url).ok().map(|topology| match topology.0 {

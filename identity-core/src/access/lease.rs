@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use identity_proto::access::{BUCKETS, LEASE_MS};
+use uuid::Uuid;
 
 use super::link::Link;
 use super::relay::Links;
@@ -53,11 +54,13 @@ pub(super) async fn keep_leased(system: SystemStore, mut links: Links) {
 /// that reaches beyond what it saw.
 pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8, Failure> {
     let before = link.time().await?;
+    let (tenants, ids): (Vec<Uuid>, Vec<i64>) = link.waiting_elsewhere().iter().copied().unzip();
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
         "WITH late AS MATERIALIZED (
              SELECT DISTINCT bucket FROM outbox
              WHERE access_epoch IS NOT NULL AND applied_at IS NULL
                AND created_at NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '1 s'
+               AND (tenant_id, outbox_id) NOT IN (SELECT * FROM unnest($4::uuid[], $5::bigint[]))
          )
          SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
                 NOT EXISTS (SELECT FROM late WHERE coalesce(late.bucket, b.bucket) = b.bucket)
@@ -67,6 +70,8 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
     .bind(link.gens.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
     .bind(link.gens.values().copied().collect::<Vec<_>>())
     .bind(&link.incarnation)
+    .bind(tenants)
+    .bind(ids)
     .fetch_all(&mut *system.connection().await?)
     .await?;
     if rows.iter().any(|(_, ours, _)| !ours) {

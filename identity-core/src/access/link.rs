@@ -3,8 +3,8 @@
 //! The connection never reconnects by itself: a new connection may reach another process, or the same one with older
 //! data, so whatever breaks ends the link, and [`super::generation`] makes the next one.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use identity_proto::access::{letter, prefix};
@@ -64,6 +64,9 @@ pub(super) struct Link {
     /// Names the process that the generations were agreed for.
     pub incarnation: String,
     pub gens: Generations,
+    /// Changes of whole tenants, by tenant and outbox id, that these buckets have and that wait for other masters: no reason
+    /// to keep leases back here.
+    waiting_elsewhere: Mutex<BTreeSet<(Uuid, i64)>>,
     /// Cancelled when the link is over.
     pub over: CancellationToken,
 }
@@ -143,6 +146,7 @@ impl Link {
             connection,
             incarnation,
             gens,
+            waiting_elsewhere: Mutex::default(),
             over: CancellationToken::new(),
         }
     }
@@ -150,6 +154,11 @@ impl Link {
     /// The generation of a bucket; 0 of one that is another master's.
     pub(super) fn generation(&self, bucket: u8) -> i64 {
         self.gens.get(&bucket).copied().unwrap_or(0)
+    }
+
+    /// See the field.
+    pub(super) fn waiting_elsewhere(&self) -> MutexGuard<'_, BTreeSet<(Uuid, i64)>> {
+        self.waiting_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves registers of the link's buckets, one script a bucket, all in one round trip; leaves those of others alone. `Ok`

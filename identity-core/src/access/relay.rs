@@ -43,7 +43,8 @@ pub(super) fn start(topology: Topology, system: SystemStore, wake: Wake, health:
     links
 }
 
-async fn link(master: Master, system: SystemStore) -> Result<Link, NoLink> {
+/// One link, in bounded time.
+pub(super) async fn link(master: Master, system: SystemStore) -> Result<Link, NoLink> {
     let agreed = tokio::time::timeout(PATIENCE, agree(&master, &system)).await;
     agreed.unwrap_or(Err(NoLink::Timeout))
 }
@@ -99,19 +100,22 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     }
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
     let by_bucket = registers(&changes, &spans);
-    let applied = join_all(
-        links
-            .iter()
-            .map(async |link| link.apply(&by_bucket).await.map(|()| &link.gens)),
-    )
-    .await;
-    let (served, lost): (Vec<_>, Vec<_>) = applied.into_iter().partition(Result::is_ok);
-    let served: Generations = served
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|(bucket, of)| (*bucket, *of))
-        .collect();
+    let applying = links
+        .iter()
+        .map(async |link| link.apply(&by_bucket).await.map(|()| link));
+    let (applied, lost): (Vec<_>, Vec<_>) = join_all(applying).await.into_iter().partition(Result::is_ok);
+    let applied: Vec<&Arc<Link>> = applied.into_iter().flatten().collect();
+    let served: Generations = applied.iter().flat_map(|link| link.gens.clone()).collect();
+    for change in changes.iter().filter(|change| change.bucket.is_none()) {
+        let id = (change.tenant_id, change.outbox_id);
+        for link in &applied {
+            if change.is_served(&served) {
+                link.waiting_elsewhere().remove(&id);
+            } else {
+                link.waiting_elsewhere().insert(id);
+            }
+        }
+    }
     mark_applied(system, &served, claim, &changes).await?;
     for (change, span) in changes
         .iter()

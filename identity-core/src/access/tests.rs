@@ -18,6 +18,8 @@ use super::link::{Link, Register};
 use super::relay::{apply_batch, claim_changes, mark_applied};
 use crate::store::{Options, Store, SystemStore};
 
+mod cluster;
+
 /// All buckets, as PostgreSQL counts.
 static ALL: LazyLock<Vec<i16>> = LazyLock::new(|| (0..64).collect());
 
@@ -31,6 +33,10 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
+        Fixture::on(&Redis::shared().database()).await
+    }
+
+    async fn on(redis_url: &str) -> Self {
         let url = Postgres::shared()
             .database("core", async |url| crate::migrate(&Secret::new(url)).await)
             .await;
@@ -39,7 +45,7 @@ impl Fixture {
             pool_size: 2,
             statement_timeout: Duration::from_secs(5),
         };
-        let redis = Topology::parse(&Redis::shared().database()).unwrap();
+        let redis = Topology::parse(redis_url).unwrap();
         let system = Store::new(&options).unwrap().relay();
         Fixture {
             system,
@@ -57,16 +63,18 @@ impl Fixture {
     }
 
     async fn redis(&self) -> redis::aio::MultiplexedConnection {
-        self.master()
-            .await
-            .client
-            .get_multiplexed_async_connection()
-            .await
-            .unwrap()
+        self.holder(0).await
+    }
+
+    /// A connection to the master that holds a bucket.
+    async fn holder(&self, bucket: u8) -> redis::aio::MultiplexedConnection {
+        let masters = self.redis.masters().await.unwrap();
+        let master = masters.iter().find(|master| master.buckets.contains(&bucket)).unwrap();
+        master.client.get_multiplexed_async_connection().await.unwrap()
     }
 
     async fn apply(&self, link: &Arc<Link>) -> i64 {
-        apply_batch(&self.system, &[link.clone()]).await.unwrap()
+        apply_batch(&self.system, std::slice::from_ref(link)).await.unwrap()
     }
 
     async fn tenant(&self) -> Uuid {
@@ -103,6 +111,25 @@ impl Fixture {
         epoch
     }
 
+    /// Suspends a tenant, which has no bucket.
+    async fn suspend(&self, tenant: Uuid) {
+        for statement in [
+            "SELECT move_tenant_access($1, 'inactive')",
+            "INSERT INTO outbox (tenant_id, event_id, kind, body, access_epoch)
+             SELECT tenant_id, gen_random_uuid(), 'test', '', epoch FROM tenant_access WHERE tenant_id = $1",
+        ] {
+            sqlx::query(statement).bind(tenant).execute(&self.owner).await.unwrap();
+        }
+    }
+
+    /// What waits has waited for long.
+    async fn age(&self) {
+        sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
     async fn unapplied(&self) -> i64 {
         let statement = "SELECT count(*) FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL";
         sqlx::query_as::<_, (i64,)>(statement)
@@ -118,7 +145,7 @@ impl Fixture {
         let key = format!("{}:r:{}:{name}", prefix(bucket), link.generation(bucket));
         redis::cmd("GET")
             .arg(key)
-            .query_async(&mut self.redis().await)
+            .query_async(&mut self.holder(bucket).await)
             .await
             .unwrap()
     }
@@ -126,7 +153,7 @@ impl Fixture {
     async fn lease(&self, bucket: u8) -> Option<i64> {
         redis::cmd("GET")
             .arg(format!("{}:lease", prefix(bucket)))
-            .query_async(&mut self.redis().await)
+            .query_async(&mut self.holder(bucket).await)
             .await
             .unwrap()
     }
@@ -313,10 +340,7 @@ async fn no_lease_stands_over_a_change_that_waits() {
         .await
         .expect("a change of this moment holds nothing back");
 
-    sqlx::query("UPDATE outbox SET created_at = created_at - interval '2 seconds'")
-        .execute(&fixture.owner)
-        .await
-        .unwrap();
+    fixture.age().await;
     renew_leases(&fixture.system, &link).await.unwrap();
     assert_eq!(fixture.lease(mine).await, Some(granted), "not renewed");
     assert!(fixture.lease(other).await.unwrap() > granted, "other buckets go on");

@@ -18,4 +18,4 @@ mod postgres;
 mod redis;
 
 pub use postgres::Postgres;
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster, Sentinels};

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::folder::RunFolder;
 use crate::redis;
@@ -51,6 +52,74 @@ impl Deref for Redis {
 impl DerefMut for Redis {
     fn deref_mut(&mut self) -> &mut crate::Redis {
         &mut self.server
+    }
+}
+
+/// A Redis Cluster for tests, of the caller's own.
+#[derive(Debug)]
+pub struct RedisCluster {
+    cluster: crate::RedisCluster,
+    // After the servers: dropped in this order.
+    _folder: RunFolder,
+}
+
+impl RedisCluster {
+    /// Three masters, each with a replica.
+    pub fn start_fresh() -> RedisCluster {
+        let folder = RunFolder::new().expect("the folder of a test server must be made");
+        RedisCluster {
+            cluster: crate::RedisCluster::start(&folder.path).expect("a Redis Cluster for tests must start"),
+            _folder: folder,
+        }
+    }
+}
+
+impl Deref for RedisCluster {
+    type Target = crate::RedisCluster;
+
+    fn deref(&self) -> &crate::RedisCluster {
+        &self.cluster
+    }
+}
+
+impl DerefMut for RedisCluster {
+    fn deref_mut(&mut self) -> &mut crate::RedisCluster {
+        &mut self.cluster
+    }
+}
+
+/// A master, its replica, and the Sentinels that watch them, of the caller's own.
+#[derive(Debug)]
+pub struct Sentinels {
+    pub sentinels: crate::Sentinels,
+    pub master: Redis,
+    pub replica: crate::Redis,
+    // After the servers: dropped in this order.
+    _folder: RunFolder,
+}
+
+impl Sentinels {
+    /// Once they know of each other.
+    pub fn start_fresh() -> Sentinels {
+        let folder = RunFolder::new().expect("the folder of a test server must be made");
+        let master = Redis::start_fresh();
+        let options = redis::Options {
+            replica_of: Some(master.as_master(master.port())),
+            ..redis::Options::default()
+        };
+        let replica = crate::Redis::start(&folder.path.join("replica"), &options).expect("a replica must start");
+        let sentinels = crate::Sentinels::start(&folder.path, &master).expect("Sentinels must start");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !sentinels.know(1).expect("Sentinels must answer") {
+            assert!(Instant::now() < deadline, "the Sentinels do not find each other");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Sentinels {
+            sentinels,
+            master,
+            replica,
+            _folder: folder,
+        }
     }
 }
 

@@ -1,18 +1,21 @@
-//! The way to Redis: a connection to each master, with a short time-out. One that failed is over at once, so that a Redis that
-//! is gone costs each caller microseconds and not the time-out; another is made in the background.
+//! The way to Redis: a connection to each master, with a short time-out and a breaker, so that a Redis that is gone costs each
+//! caller microseconds and not the time-out. A connection that failed is over, and another is made in the background.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod breaker;
+mod holders;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use identity_proto::access::{BUCKETS, LEASE_MS, prefix};
+use identity_proto::access::prefix;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value};
 use redis_topology::{Links, Master, Topology};
 use runtime::Shutdown;
 use tokio_util::sync::CancellationToken;
 
+use self::breaker::{Breaker, Failure};
+use self::holders::{Holders, OwnLeases};
 use crate::error::Error;
 use crate::metrics;
 
@@ -33,15 +36,9 @@ pub struct Process {
     buckets: Vec<u8>,
     /// By bucket: from when on leases are its own.
     own_leases: OwnLeases,
+    breaker: Breaker,
     over: CancellationToken,
 }
-
-/// By bucket: from when on leases are the holder's own; nothing: always.
-type OwnLeases = [Option<Instant>; BUCKETS as usize];
-
-/// Which process was the last to hold each bucket, by its run id. A replica that took over has the leases that its master had,
-/// and not its last writes.
-struct Holders(Mutex<([Option<String>; BUCKETS as usize], OwnLeases)>);
 
 impl RedisLink {
     /// Links that come and go until the shutdown; none is there yet.
@@ -55,7 +52,8 @@ impl RedisLink {
 
     /// The process that holds a bucket.
     pub fn holder(&self, bucket: u8) -> Result<Arc<Process>, Error> {
-        self.0.of(bucket).ok_or_else(|| {
+        let holder = self.0.of(bucket).filter(|holder| !holder.breaker.is_open());
+        holder.ok_or_else(|| {
             metrics::redis_failed();
             Error::Down
         })
@@ -129,6 +127,7 @@ impl Process {
             connection,
             own_leases: holders.now_is(run_id.unwrap_or_default().trim(), &master.buckets),
             buckets: master.buckets,
+            breaker: Breaker::new(),
             over: CancellationToken::new(),
         })
     }
@@ -179,10 +178,18 @@ impl Process {
     /// Each command has the connection's time-out.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Error> {
         let answer = call.await.map_err(Error::Redis);
-        if let Err(error) = &answer {
-            metrics::redis_failed();
-            if !is_of_the_command(error) {
-                self.over.cancel();
+        match &answer {
+            Ok(_) => self.breaker.close(),
+            Err(error) => {
+                metrics::redis_failed();
+                let is_over = match Failure::of(error) {
+                    Failure::Command => false,
+                    Failure::Late => self.breaker.opens_for_good(),
+                    Failure::Link => true,
+                };
+                if is_over {
+                    self.over.cancel();
+                }
             }
         }
         answer
@@ -192,69 +199,5 @@ impl Process {
 impl redis_topology::Link for Process {
     fn over(&self) -> &CancellationToken {
         &self.over
-    }
-}
-
-/// Whether Redis answered and refused one command; the next may do better. Anything else, such as no answer, or a process
-/// that is no longer the bucket's master, ends the link.
-fn is_of_the_command(error: &Error) -> bool {
-    use ServerErrorKind::{CrossSlot, ExecAbort, NoPerm, NoScript, ResponseError};
-    let Error::Redis(error) = error else { return false };
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedReturnType
-            | ErrorKind::Extension
-            | ErrorKind::Server(ResponseError | NoScript | ExecAbort | CrossSlot | NoPerm)
-    )
-}
-
-impl Default for Holders {
-    fn default() -> Self {
-        Holders(Mutex::new((
-            [const { None }; BUCKETS as usize],
-            [None; BUCKETS as usize],
-        )))
-    }
-}
-
-impl Holders {
-    /// Notes who holds these buckets now, and answers from when on leases are its own.
-    fn now_is(&self, run_id: &str, buckets: &[u8]) -> OwnLeases {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (holders, own_leases) = &mut *held;
-        let lapsed = Instant::now() + Duration::from_millis(LEASE_MS);
-        let mut is_another = false;
-        for bucket in buckets.iter().map(|bucket| usize::from(*bucket)) {
-            let before = holders[bucket].replace(run_id.to_owned());
-            if before.is_some_and(|before| before != run_id) {
-                own_leases[bucket] = Some(lapsed);
-                is_another = true;
-            }
-        }
-        if is_another {
-            tracing::warn!("another Redis process took over: leases that it may have inherited are not believed");
-        }
-        *own_leases
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leases_of_buckets_that_change_hands_are_doubted_for_a_while() {
-        let holders = Holders::default();
-        let check = |run_id: &str, buckets: [u8; 2], expect: [bool; 2]| {
-            let own = holders.now_is(run_id, &buckets);
-            let doubted = buckets.map(|bucket| own[usize::from(bucket)].is_some());
-            assert_eq!(doubted, expect, "{run_id} {buckets:?}");
-        };
-        check("a", [1, 2], [false, false]);
-        check("a", [1, 2], [false, false]);
-        check("b", [2, 3], [true, false]);
-        // A new connection to the same process: doubted still.
-        check("b", [2, 3], [true, false]);
-        check("a", [1, 2], [false, true]);
     }
 }

@@ -1,0 +1,118 @@
+//! The relay's parts on a Redis Cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity_proto::access::{BUCKETS, bucket};
+use local_stack::test;
+use uuid::Uuid;
+
+use super::Fixture;
+use crate::access::lease::renew_leases;
+use crate::access::link::Link;
+use crate::access::relay::{Links, apply_batch, link};
+
+/// Until the masters' replicas took over, and all is linked.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn until(links: &mut Links, done: impl Fn(&Links) -> bool) {
+    let waiting = async {
+        while !done(links) {
+            tokio::select! { () = links.changed() => {}, () = tokio::time::sleep(Duration::from_millis(20)) => {} }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("the links come and go in time");
+}
+
+/// A user of a bucket that fits.
+fn user(tenant: Uuid, fits: impl Fn(u8) -> bool) -> Uuid {
+    loop {
+        let user = Uuid::new_v4();
+        if fits(bucket(tenant, user)) {
+            return user;
+        }
+    }
+}
+
+/// Renews the leases that can be renewed: how many.
+async fn renewed(fixture: &Fixture, links: &[Arc<Link>]) -> u8 {
+    let mut granted = 0;
+    for link in links {
+        granted += renew_leases(&fixture.system, link).await.unwrap();
+    }
+    granted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
+    let mut servers = test::RedisCluster::start_fresh();
+    let fixture = Fixture::on(&servers.url()).await;
+    let system = fixture.system.clone();
+    let (mut links, linking) = redis_topology::links(fixture.redis.clone(), move |master| link(master, system.clone()));
+    tokio::spawn(linking);
+    until(&mut links, |links| links.now().is_whole()).await;
+    let all = links.now().all();
+    assert_eq!(all.len(), 3, "one link a master");
+    assert_eq!(renewed(&fixture, &all).await, BUCKETS);
+
+    // The master whose buckets are to be lost, by what it says of itself.
+    let lost = all[0].clone();
+    let run_id = lost.incarnation.split('/').next().unwrap_or_default();
+    let number = (0..3)
+        .find(|number| servers.nodes[*number].ask("INFO server").unwrap().contains(run_id))
+        .unwrap();
+    let tenant = fixture.tenant().await;
+    let theirs = user(tenant, |bucket| lost.gens.contains_key(&bucket));
+    let ours = user(tenant, |bucket| !lost.gens.contains_key(&bucket));
+    for one in [theirs, ours] {
+        let epoch = fixture.change(tenant, one, "active").await;
+        assert_eq!(apply_batch(&fixture.system, &all).await.unwrap(), 1);
+        let link = links.of(bucket(tenant, one)).unwrap();
+        assert_eq!(fixture.register(&link, tenant, one).await, Some(format!("{epoch}:a")));
+    }
+
+    servers.nodes[number].process().kill().unwrap();
+    until(&mut links, |links| links.of(bucket(tenant, theirs)).is_none()).await;
+    let left = links.now().all();
+    assert_eq!(left.len(), 2);
+    fixture.change(tenant, theirs, "inactive").await;
+    let epoch = fixture.change(tenant, ours, "inactive").await;
+    fixture.age().await;
+    assert_eq!(
+        apply_batch(&fixture.system, &left).await.unwrap(),
+        1,
+        "nobody's changes are left alone"
+    );
+    assert_eq!(fixture.unapplied().await, 1);
+    let link = links.of(bucket(tenant, ours)).unwrap();
+    assert_eq!(fixture.register(&link, tenant, ours).await, Some(format!("{epoch}:i")));
+    let held = BUCKETS - u8::try_from(lost.gens.len()).unwrap();
+    assert_eq!(renewed(&fixture, &left).await, held, "the others keep their leases");
+
+    fixture.suspend(tenant).await;
+    assert_eq!(apply_batch(&fixture.system, &left).await.unwrap(), 1);
+    assert_eq!(fixture.unapplied().await, 2, "a tenant's change waits for all masters");
+    fixture.age().await;
+    assert_eq!(
+        renewed(&fixture, &left).await,
+        held,
+        "and keeps no lease of others back"
+    );
+
+    until(&mut links, |links| links.now().is_whole()).await;
+    let taken = links.of(bucket(tenant, theirs)).unwrap();
+    for (bucket, generation) in &lost.gens {
+        assert!(taken.generation(*bucket) > *generation, "bucket {bucket} starts anew");
+    }
+    for link in &left {
+        let now = links.of(*link.gens.keys().next().unwrap()).unwrap();
+        assert_eq!(now.gens, link.gens, "the others go on");
+    }
+    // What was claimed is free again.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    apply_batch(&fixture.system, &links.now().all()).await.unwrap();
+    assert_eq!(fixture.unapplied().await, 0);
+    assert_eq!(renewed(&fixture, &links.now().all()).await, BUCKETS);
+}
