@@ -63,7 +63,7 @@ impl CoreClient {
             let answer = in_time(client.resolve_access(request)).await?;
             Ok(answer.epochs.unwrap_or_default())
         };
-        let asked = self.resolving.ask((tenant, user), for_this_request(question));
+        let asked = self.resolving.ask((tenant, user), Box::pin(for_this_request(question)));
         let answer = tokio::time::timeout(TIMEOUT, asked).await.ok().flatten();
         answer.unwrap_or_else(|| Err(late())).map_err(Error::Core)
     }

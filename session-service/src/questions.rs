@@ -15,12 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
+/// Puts a question. It may be large.
+type Put<A> = Pin<Box<dyn Future<Output = A> + Send>>;
+
 /// Questions by what they are about. Clones share them.
 pub struct Questions<K, A>(Arc<Mutex<HashMap<K, Option<Question<A>>>>>);
 
 /// A question that is yet to be put, and who waits for its answer.
 struct Question<A> {
-    put: Pin<Box<dyn Future<Output = A> + Send>>,
+    put: Put<A>,
     callers: Vec<oneshot::Sender<A>>,
 }
 
@@ -31,11 +34,11 @@ where
 {
     /// The answer to a question about `key` that is put after this was called: to `put`, or to another caller's. `None`
     /// if it panicked. A caller who gives up takes nothing from the others.
-    pub async fn ask(&self, key: K, put: impl Future<Output = A> + Send + 'static) -> Option<A> {
+    pub async fn ask(&self, key: K, put: Put<A>) -> Option<A> {
         let (caller, answer) = oneshot::channel();
         let question = |caller| {
             Some(Question {
-                put: Box::pin(put),
+                put,
                 callers: vec![caller],
             })
         };
@@ -130,7 +133,7 @@ mod tests {
                     may_answer.wait_for(|may| *may >= number).await.unwrap();
                     truth
                 };
-                core.questions.ask(key, question).await
+                core.questions.ask(key, Box::pin(question)).await
             });
             tokio::time::sleep(Duration::from_millis(1)).await;
             caller
@@ -196,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_panics_is_unanswered_and_the_next_one_is_put() {
         let questions: Questions<u32, u32> = Questions::default();
-        assert_eq!(questions.ask(7, async { panic!("on purpose") }).await, None);
-        assert_eq!(questions.ask(7, async { 1 }).await, Some(1));
+        assert_eq!(questions.ask(7, Box::pin(async { panic!("on purpose") })).await, None);
+        assert_eq!(questions.ask(7, Box::pin(async { 1 })).await, Some(1));
     }
 }

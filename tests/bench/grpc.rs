@@ -58,7 +58,7 @@ impl Connection {
         let (headers, again) = headers(host, method, key);
         let mut sent = PREFACE.to_vec();
         frame(&mut sent, SETTINGS, 0, 0, &[]);
-        frame(&mut sent, WINDOW_UPDATE, 0, 0, &word(LARGEST - WINDOW));
+        frame(&mut sent, WINDOW_UPDATE, 0, 0, &[&word(LARGEST - WINDOW)]);
         Ok(Connection {
             stream,
             again,
@@ -83,13 +83,11 @@ impl Connection {
     async fn exchange(&mut self, message: &[u8]) -> io::Result<()> {
         let id = self.next_id;
         self.next_id += 2;
-        frame(&mut self.sent, HEADERS, END_HEADERS, id, &self.headers);
+        frame(&mut self.sent, HEADERS, END_HEADERS, id, &[&self.headers]);
         self.headers.clone_from(&self.again);
-        let length = u32::try_from(message.len()).map_err(io::Error::other)?;
-        let mut data = [&[0], &length.to_be_bytes()[..], message].concat();
-        frame(&mut self.sent, DATA, END_STREAM, id, &data);
-        self.windows.0 -= i64::try_from(data.len()).map_err(io::Error::other)?;
-        data.clear();
+        let length = u32::try_from(message.len()).map_err(io::Error::other)?.to_be_bytes();
+        frame(&mut self.sent, DATA, END_STREAM, id, &[&[0], &length, message]);
+        self.windows.0 -= i64::try_from(PREFIX + message.len()).map_err(io::Error::other)?;
         if self.windows.0 < 0 {
             return Err(io::Error::other("the server takes no more"));
         }
@@ -128,7 +126,7 @@ impl Connection {
                 }
                 HEADERS if is_ours => is_whole |= flags & END_STREAM != 0,
                 SETTINGS if flags & ACK == 0 => frame(&mut self.sent, SETTINGS, ACK, 0, &[]),
-                PING if flags & ACK == 0 => frame(&mut self.sent, PING, ACK, 0, payload),
+                PING if flags & ACK == 0 => frame(&mut self.sent, PING, ACK, 0, &[payload]),
                 WINDOW_UPDATE if stream == [0; 4] => self.windows.0 += read_word(payload)?,
                 DATA | HEADERS | RST_STREAM | GOAWAY | CONTINUATION => {
                     return Err(io::Error::other(format!("the server sent a frame of kind {kind}")));
@@ -139,19 +137,20 @@ impl Connection {
         let taken = self.received.len() - rest.len();
         self.received.drain(..taken);
         if self.windows.1 < LARGEST / 2 {
-            frame(&mut self.sent, WINDOW_UPDATE, 0, 0, &word(LARGEST - self.windows.1));
+            frame(&mut self.sent, WINDOW_UPDATE, 0, 0, &[&word(LARGEST - self.windows.1)]);
             self.windows.1 = LARGEST;
         }
         Ok(is_whole)
     }
 }
 
-fn frame(into: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).expect("frames are short");
+fn frame(into: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[&[u8]]) {
+    let length: usize = payload.iter().map(|part| part.len()).sum();
+    let length = u32::try_from(length).expect("frames are short");
     into.extend_from_slice(&length.to_be_bytes()[1..]);
     into.extend_from_slice(&[kind, flags]);
     into.extend_from_slice(&stream.to_be_bytes());
-    into.extend_from_slice(payload);
+    payload.iter().for_each(|part| into.extend_from_slice(part));
 }
 
 fn word(number: i64) -> [u8; 4] {
@@ -168,27 +167,30 @@ fn read_word(payload: &[u8]) -> io::Result<i64> {
 fn headers(host: &str, method: &str, key: &str) -> (Vec<u8>, Vec<u8>) {
     const POST: u8 = 0x83;
     const HTTP: u8 = 0x86;
-    /// The first number of the dynamic table: the field that came last.
-    const DYNAMIC: u8 = 62;
-    let (mut first, mut again) = (vec![POST, HTTP], vec![POST, HTTP]);
-    let fields = [
+    const INTO_THE_TABLE: u8 = 0x40;
+    const FROM_THE_TABLE: u8 = 0x80;
+    /// The number of the field that came last; those before it follow.
+    const LAST: u8 = 62;
+    /// The longest text whose length is one byte.
+    const LONGEST: usize = 126;
+    let key = format!("Bearer {key}");
+    let fields: [(&str, &str); 5] = [
         (":path", method),
         (":authority", host),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
-        ("authorization", &format!("Bearer {key}")),
+        ("authorization", &key),
     ];
+    let mut first = vec![POST, HTTP];
     for (name, value) in fields {
-        first.push(0x40);
+        first.push(INTO_THE_TABLE);
         for text in [name, value] {
-            first.push(
-                u8::try_from(text.len())
-                    .expect("shorter than what one byte tells")
-                    .min(126),
-            );
+            let length = u8::try_from(text.len().min(LONGEST)).expect("it is short");
+            assert_eq!(usize::from(length), text.len(), "{text} is too long");
+            first.push(length);
             first.extend_from_slice(text.as_bytes());
         }
     }
-    again.extend((0..fields.len() as u8).rev().map(|number| 0x80 | (DYNAMIC + number)));
-    (first, again)
+    let in_turn = [4, 3, 2, 1, 0].map(|after| FROM_THE_TABLE | (LAST + after));
+    (first, [&[POST, HTTP], &in_turn[..]].concat())
 }

@@ -24,6 +24,8 @@ const PLACE: Place = Place {
 
 /// How long all of them serve between two restarts.
 const BETWEEN: Duration = Duration::from_millis(300);
+/// More than a lease.
+const LEASES_LAPSE: Duration = Duration::from_secs(4);
 /// Within which what must happen at once has happened.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -133,6 +135,41 @@ async fn an_orderly_stop_finishes_what_is_open_and_a_second_signal_does_not() {
     let since = Instant::now();
     assert_eq!(edge.end().await, 1, "{}", edge.log());
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_service_that_is_ready_can_create_sessions() {
+    let options = Options {
+        cores: 1,
+        sessions: 1,
+        edges: 1,
+        ..Options::default()
+    };
+    let mut cluster = Cluster::start(PLACE, options).await;
+    let scim = |token: &str| cluster.scim(&cluster.edges[0].url(), token);
+    let tenant = Tenant::create_at(cluster.grpc(), scim).await;
+    let user = tenant.user().await;
+    let redis = redis::Client::open(cluster.redis.url()).expect("it has an address");
+    let mut redis = redis.get_connection().expect("it answers");
+
+    // Nobody can renew a lease, and everybody can look.
+    redis::cmd("CLIENT")
+        .arg(&["PAUSE", "8000", "WRITE"])
+        .exec(&mut redis)
+        .expect("it pauses");
+    let paused = Instant::now();
+    let sessions = &mut cluster.sessions[0];
+    assert_eq!(sessions.stop().await, 0, "{}", sessions.log());
+    tokio::time::sleep_until((paused + LEASES_LAPSE).into()).await;
+    sessions.start();
+    sessions.ready().await;
+    let created = tenant.log_in(&user).await;
+    assert!(
+        created.is_ok(),
+        "it is ready after {:?}: {created:?}\n{}",
+        paused.elapsed(),
+        sessions.log()
+    );
 }
 
 /// A request whose body is sent but for its last byte.

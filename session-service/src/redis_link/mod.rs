@@ -156,8 +156,12 @@ impl Process {
         self.guarded(async move {
             let mut answer = connection.send_packed_command(&call).await?;
             if matches!(&answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript)) {
-                script.load_async(&mut connection).await?;
-                answer = connection.send_packed_command(&call).await?;
+                // Rare, and far larger than the rest.
+                answer = Box::pin(async {
+                    script.load_async(&mut connection).await?;
+                    connection.send_packed_command(&call).await
+                })
+                .await?;
             }
             Ok(redis::from_redis_value(answer.extract_error()?)?)
         })
