@@ -26,7 +26,7 @@ const POISON_EVERY: Duration = Duration::from_secs(1);
 /// How many of a bucket's events.
 const REPLAYED: usize = 5;
 /// Five tries of ten seconds each, and looks in between.
-const BURIED_AFTER: Duration = Duration::from_secs(100);
+const BURIED_AFTER: Duration = Duration::from_secs(30);
 
 /// Of what was done at once.
 pub fn now(result: Result<()>) -> Act<'static> {
