@@ -14,8 +14,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// The pause between two batches, so that the sweep never crowds out validations.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// Sweeps for ever.
+/// Sweeps for ever, from when every bucket can be reached.
 pub(super) async fn sweep(prune: Prune) {
+    let _ = tokio::time::timeout(PAUSE, prune.redis.whole()).await;
     loop {
         let mut left = Some(0);
         for bucket in buckets() {

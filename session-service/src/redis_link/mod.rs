@@ -59,6 +59,14 @@ impl RedisLink {
         })
     }
 
+    /// Waits until every bucket can be reached.
+    pub async fn whole(&self) {
+        let mut links = self.0.clone();
+        while !links.now().is_whole() {
+            links.changed().await;
+        }
+    }
+
     /// All processes that can be reached.
     pub fn processes(&self) -> Vec<Arc<Process>> {
         self.0.now().all()
