@@ -150,7 +150,9 @@ fn frame(into: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[&[u8]]
     into.extend_from_slice(&length.to_be_bytes()[1..]);
     into.extend_from_slice(&[kind, flags]);
     into.extend_from_slice(&stream.to_be_bytes());
-    payload.iter().for_each(|part| into.extend_from_slice(part));
+    for part in payload {
+        into.extend_from_slice(part);
+    }
 }
 
 fn word(number: i64) -> [u8; 4] {
