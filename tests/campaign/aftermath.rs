@@ -88,7 +88,7 @@ pub async fn look(world: &World, load: &Load, is_undone: bool, pruned: bool) -> 
             is_active: tenant_state == "active" && access.state == "active",
             access,
         };
-        let expect = valid.get(&user.subject).copied().unwrap_or_default();
+        let expect = valid.get(&user.subject).copied().unwrap_or_default() + load.untold(user.subject);
         in_redis(&mut registers, &truth, expect, &mut found).await?;
         if pruned {
             gone(&mut registers, &truth, expect, looked, &mut found).await?;

@@ -22,6 +22,10 @@ const ANSWER: Duration = Duration::from_millis(5_500);
 /// A client that gave up waited for so long: no validation may take that.
 const GAVE_UP: Duration = Duration::from_millis(4_950);
 
+/// For how long a user is tried to be created, and after which pause.
+const PATIENCE: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// How access ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -143,14 +147,21 @@ pub async fn read(history: &History, tenant: &Tenant, path: &str, called_so: &'s
 
 /// Makes an active user; not noted, since nothing is broken yet, or no more.
 pub async fn create(tenant: &Tenant, subject: Subject) -> Result<User> {
-    let name = format!("{}@example.test", uuid::Uuid::new_v4().simple());
-    let answer = tenant.scim.post("/Users", &e2e::scim::user(&name)).await;
-    ensure!(answer.status == 201, "a user cannot be created: {answer:?}");
-    Ok(User {
-        subject,
-        id: answer.id(),
-        name,
-    })
+    let since = Instant::now();
+    loop {
+        let name = format!("{}@example.test", uuid::Uuid::new_v4().simple());
+        let answer = tenant.scim.post("/Users", &e2e::scim::user(&name)).await;
+        if answer.status == 201 {
+            let id = answer.id();
+            return Ok(User { subject, id, name });
+        }
+        // What was just started, or just broken, may still be busy.
+        ensure!(
+            answer.status == 503 && since.elapsed() < PATIENCE,
+            "a user cannot be created: {answer:?}"
+        );
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 pub async fn begin(

@@ -1,6 +1,7 @@
 //! What goes on while something breaks: users whose access ends, one after the other, each with sessions that are validated
 //! all the time and with logins that began before; and bystanders, whose sessions must live.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use e2e::Tenant;
 use e2e::grpc::Grpc;
-use e2e::history::{Answer, History, SUSPENDED, What};
+use e2e::history::{Answer, History, SUSPENDED, Subject, What};
 use futures_util::StreamExt;
 use identity_proto::identity::v1::SuspendTenantRequest;
 use tokio::task::JoinSet;
@@ -68,6 +69,7 @@ struct Known {
     bystanders: Vec<(User, Session)>,
     users: Vec<User>,
     sessions: Vec<Session>,
+    untold: BTreeMap<Subject, usize>,
 }
 
 /// A user with a session, and with logins that began and are not done.
@@ -180,9 +182,21 @@ impl Load {
 
     /// A login becomes a session, which is remembered.
     pub async fn session(&self, user: &User, login: &Login) -> Result<Session, Answer> {
-        let session = log_in(&self.history, &self.clients.all, user, login, self.number()).await?;
-        self.known().sessions.push(session.clone());
-        Ok(session)
+        let session = log_in(&self.history, &self.clients.all, user, login, self.number()).await;
+        match &session {
+            Ok(session) => self.known().sessions.push(session.clone()),
+            // It may have been made, and its token been lost on the way.
+            Err(Answer::Unavailable | Answer::Wrong(_)) => {
+                *self.known().untold.entry(user.subject).or_default() += 1;
+            }
+            Err(_) => {}
+        }
+        session
+    }
+
+    /// How many sessions of this user there may be that nobody was told of.
+    pub fn untold(&self, subject: Subject) -> usize {
+        self.known().untold.get(&subject).copied().unwrap_or_default()
     }
 
     /// Ends access of one user after the other until the plan is done, and answers when all of them have been watched.

@@ -39,7 +39,7 @@ const PATCHES: Effect = Ends(&[
 ]);
 
 /// Every method of identity.v1 and session.v1. The command line and the edge have no other way to the core.
-const METHODS: [(&str, Effect); 44] = [
+const METHODS: [(&str, Effect); 48] = [
     ("identity.v1.UserService/GetUser", READS),
     ("identity.v1.UserService/ListUsers", READS),
     ("identity.v1.UserService/CreateUser", Bears(&[Grpc])),
@@ -71,6 +71,7 @@ const METHODS: [(&str, Effect); 44] = [
         "identity.v1.AccessService/EndAccess",
         Ends(&[GrpcEndAccess, CliEndAccess]),
     ),
+    ("identity.v1.AccessService/ListAccessChanges", READS),
     ("identity.v1.AccessService/BeginLogin", GIVES),
     ("identity.v1.AccessService/CheckLogin", GIVES),
     ("identity.v1.AccessService/ResolveAccess", READS),
@@ -122,6 +123,15 @@ const METHODS: [(&str, Effect); 44] = [
     (
         "session.v1.SessionService/RevokeUserSessions",
         Ends(&[RevokeUserSessions]),
+    ),
+    ("session.v1.SessionService/ListDeadLetters", READS),
+    (
+        "session.v1.SessionService/ReplayDeadLetter",
+        Cannot("tries again what ended before"),
+    ),
+    (
+        "session.v1.SessionService/DeleteDeadLetter",
+        Cannot("forgets an event; the register has moved"),
     ),
 ];
 
