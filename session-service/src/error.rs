@@ -73,6 +73,12 @@ impl From<Error> for Status {
     }
 }
 
+/// Whether the core refused what it was asked. Otherwise it is away, or this service has no standing with it, and what else it is
+/// asked fares no better.
+pub fn is_about_what_was_asked(status: &Status) -> bool {
+    reason(status).is_some_and(|reason| callers(reason) && reason != ErrorReason::Unavailable)
+}
+
 /// Whether a refusal of the core is about what the caller asked. The others are about this service's own standing with
 /// the core, and would mislead the caller.
 fn callers(reason: ErrorReason) -> bool {
@@ -83,4 +89,26 @@ fn callers(reason: ErrorReason) -> bool {
             | ErrorReason::Internal
             | ErrorReason::Unspecified
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_refuses_what_was_asked_or_nothing_fares_better() {
+        let check = |why: ErrorReason, refuses_this: bool, is_told: bool| {
+            let of_core = status(Code::Aborted, why, "as the core says", [], None);
+            assert_eq!(is_about_what_was_asked(&of_core), refuses_this, "{why:?}");
+            let told = Status::from(Error::Core(of_core)).message() == "as the core says";
+            assert_eq!(told, is_told, "{why:?}");
+        };
+        check(ErrorReason::NotFound, true, true);
+        check(ErrorReason::InvalidValue, true, true);
+        check(ErrorReason::Unavailable, false, true);
+        check(ErrorReason::ServiceKeyInvalid, false, false);
+        check(ErrorReason::MethodNotAllowed, false, false);
+        check(ErrorReason::Internal, false, false);
+        assert!(!is_about_what_was_asked(&Status::unavailable("a proxy's")));
+    }
 }

@@ -11,6 +11,7 @@ use e2e::fence_model::rng::Rng;
 use e2e::fence_model::script::{Answer, Call, Contents, Register, Session};
 use e2e::fence_model::{Event, Subject, run_recorded};
 use e2e::guards::{GUARDS, SCRIPTS};
+use identity_proto::access::LEASE_MS;
 use local_stack::test::Redis;
 use redis::{Commands, Connection, RedisResult, Script, Value};
 
@@ -23,6 +24,8 @@ const FUTURE_MS: u64 = 4_000_000_000_000;
 const TICK_MS: u64 = 50;
 /// Epochs are as large as real ones, microseconds since 1970: Lua's numbers must hold them.
 const EPOCH_BASE: u64 = 1_790_000_000_000_000;
+/// Longer than any lease on that clock has left.
+const ANY_LEASE_MS: u64 = FUTURE_MS;
 const TENANT: &str = "00000000000000000000000000000001";
 
 #[test]
@@ -73,6 +76,65 @@ fn difference_in_history(bench: &mut Bench, seed: u64) -> Option<String> {
 #[test]
 fn the_scripts_answer_as_the_model_does_to_calls_that_no_history_makes() {
     assert_eq!(first_difference(&mut Bench::new(&[])), None);
+}
+
+#[test]
+fn a_lease_that_has_longer_left_than_any_is_granted_for_is_not_believed() {
+    let mut bench = Bench::new(&[]);
+    bench.longest_lease_ms = LEASE_MS;
+    let active = Register { epoch: 1, active: true };
+    let (generation, user) = (1, 0);
+    let session = Session {
+        user,
+        tenant_epoch: 1,
+        user_epoch: 1,
+    };
+    let created = |id| Call::Create {
+        id,
+        session,
+        login: id,
+        cap: 5,
+    };
+    bench.clear("{clock}");
+    bench.call(
+        "{clock}",
+        0,
+        Call::Adopt {
+            stood: None,
+            generation,
+        },
+    );
+    for subject in [Subject::Tenant, Subject::User(user)] {
+        let to = active;
+        bench.call(
+            "{clock}",
+            0,
+            Call::Apply {
+                generation,
+                subject,
+                to,
+            },
+        );
+    }
+    let ask = Answer::Ask {
+        tenant_epoch: 1,
+        user_epoch: 1,
+    };
+    for (number, (left_ms, create, validate)) in (1..).zip([
+        (LEASE_MS, Answer::Done, Answer::Valid),
+        (LEASE_MS + 60_000, Answer::Later, ask),
+    ]) {
+        bench
+            .redis
+            .pset_ex::<_, _, ()>("{clock}:lease", FUTURE_MS + 1, left_ms)
+            .expect("a lease");
+        assert_eq!(bench.call("{clock}", 0, created(number)), create, "{left_ms}");
+        assert_eq!(
+            bench.call("{clock}", 0, Call::Validate { id: 1, user }),
+            validate,
+            "{left_ms}"
+        );
+    }
 }
 
 /// Guards outside of what the model has: which process granted a lease, and whose login it is.
@@ -188,6 +250,7 @@ fn register_epoch(twin: &Contents, subject: Subject, otherwise: u64) -> u64 {
 struct Bench {
     redis: Connection,
     history: u64,
+    longest_lease_ms: u64,
     adopt: Script,
     apply: Script,
     grant: Script,
@@ -209,6 +272,7 @@ impl Bench {
         Bench {
             redis: redis.expect("the test's Redis answers"),
             history: 0,
+            longest_lease_ms: ANY_LEASE_MS,
             adopt: script("generation.lua"),
             apply: script("apply.lua"),
             grant: script("grant.lua"),
@@ -313,12 +377,21 @@ impl Bench {
                 script
                     .arg(EPOCH_BASE + session.tenant_epoch)
                     .arg(EPOCH_BASE + session.user_epoch);
-                script.arg(login).arg(3_600_000).arg(3_600_000).arg(cap);
+                script
+                    .arg(login)
+                    .arg(3_600_000)
+                    .arg(3_600_000)
+                    .arg(cap)
+                    .arg(self.longest_lease_ms);
                 Ok(read(&script.invoke::<Vec<Value>>(redis)?))
             }
             Call::Validate { id, user } => {
                 let mut script = self.validate.key(prefix);
-                script.arg(TENANT).arg(user_id(user)).arg(session_id(id));
+                script
+                    .arg(TENANT)
+                    .arg(user_id(user))
+                    .arg(session_id(id))
+                    .arg(self.longest_lease_ms);
                 Ok(read_validation(&script.invoke::<Value>(redis)?))
             }
             Call::Prune {

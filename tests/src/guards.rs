@@ -59,7 +59,7 @@ pub const GUARDS: [Guard; 21] = [
     Guard {
         name: "lease",
         what: "validation believes a register only under a lease",
-        removed: Removal::Scripts(&[("validate.lua", "redis.call('EXISTS', prefix .. ':lease') == 0", "false")]),
+        removed: Removal::Scripts(&[("validate.lua", "left > 0 and left <= tonumber(ARGV[4])", "true")]),
         caught: Caught::Campaign("relays-without-redis", 8),
     },
     Guard {
@@ -83,7 +83,7 @@ pub const GUARDS: [Guard; 21] = [
     Guard {
         name: "inherited-leases",
         what: "a lease of another Redis process is not believed",
-        removed: Removal::Scripts(&[("validate.lua", "ARGV[4] == '1'", "false")]),
+        removed: Removal::Scripts(&[("validate.lua", "left <= tonumber(ARGV[4])", "true")]),
         // The lease that is inherited must not have lapsed meanwhile.
         caught: Caught::Campaign("redis-fail-over", 1),
     },
@@ -115,11 +115,14 @@ pub const GUARDS: [Guard; 21] = [
     Guard {
         name: "blank-asks",
         what: "a blank register is a question, not access",
-        removed: Removal::Scripts(&[(
-            "validate.lua",
-            "if not register then\n    return 'ask'",
-            "if not register then\n    return 'valid'",
-        )]),
+        removed: Removal::Scripts(&[
+            ("validate.lua", "= of_tenant ==", "= not of_tenant or of_tenant =="),
+            (
+                "validate.lua",
+                "of_user == user_epoch .. ':a'",
+                "(not of_user or of_user == user_epoch .. ':a')",
+            ),
+        ]),
         caught: Caught::Campaign("redis-fail-over", 3),
     },
     Guard {
@@ -173,7 +176,7 @@ pub const GUARDS: [Guard; 21] = [
     Guard {
         name: "create-lease",
         what: "creation believes a register only under a lease",
-        removed: Removal::Scripts(&[("create.lua", "redis.call('EXISTS', prefix .. ':lease') == 0", "false")]),
+        removed: Removal::Scripts(&[("create.lua", "left <= 0 or left > tonumber(ARGV[10])", "false")]),
         caught: Caught::Model(WHAT_CREATION_LETS_IN),
     },
     Guard {

@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use identity_proto::access::prefix;
-use identity_proto::identity::v1::{AcknowledgePruneRequest, ErrorReason};
-use identity_proto::status::reason;
+use identity_proto::identity::v1::AcknowledgePruneRequest;
 use redis::Script;
 use uuid::Uuid;
 
 use super::Prune;
-use crate::error::Error;
+use crate::error::{Error, is_about_what_was_asked};
 use crate::redis_link::Process;
 
 /// How often waiting counts are looked for.
@@ -53,7 +52,8 @@ async fn round(prune: &Prune, process: &Process) -> Result<(), Error> {
     for (bucket, endings) in process.buckets().iter().zip(waiting) {
         for ending in endings {
             match send(prune, *bucket, &ending).await {
-                Err(Error::Core(status)) if is_about_the_ending(&status) => {
+                // The core refused this one; else it is away, and the others wait with it.
+                Err(Error::Core(status)) if is_about_what_was_asked(&status) => {
                     tracing::debug!(ending, %status, "not acknowledged yet");
                 }
                 sent => sent?,
@@ -61,11 +61,6 @@ async fn round(prune: &Prune, process: &Process) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Whether the core refused this one ending; else it is away, and the others wait with it.
-fn is_about_the_ending(status: &tonic::Status) -> bool {
-    reason(status).is_some_and(|reason| reason != ErrorReason::Unavailable)
 }
 
 async fn send(prune: &Prune, bucket: u8, ending: &str) -> Result<(), Error> {

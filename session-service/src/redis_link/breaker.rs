@@ -67,10 +67,11 @@ impl Breaker {
         until > 0 && self.now() < until
     }
 
-    /// An answer came.
+    /// An answer came: so will those to others.
     pub(super) fn close(&self) {
         if self.late_since.load(Ordering::Relaxed) > 0 {
             self.late_since.store(0, Ordering::Relaxed);
+            self.open_until.store(0, Ordering::Relaxed);
         }
     }
 
@@ -89,7 +90,24 @@ impl Breaker {
 mod tests {
     use std::time::Duration;
 
+    use redis::parse_redis_value;
+
     use super::*;
+
+    #[test]
+    fn a_slot_that_is_moving_is_no_failure_of_the_link_and_one_that_has_moved_is() {
+        let check = |said: &[u8], is_of_the_link: bool| {
+            let answer = parse_redis_value(said).and_then(redis::Value::extract_error);
+            let failure = Failure::of(&Error::Redis(answer.expect_err("an error")));
+            let seen = matches!(failure, Failure::Link);
+            assert_eq!(seen, is_of_the_link, "{}", String::from_utf8_lossy(said));
+        };
+        check(b"-ASK 3999 127.0.0.1:6381\r\n", false);
+        check(b"-TRYAGAIN Multiple keys request during rehashing of slot\r\n", false);
+        check(b"-MOVED 3999 127.0.0.1:6381\r\n", true);
+        check(b"-CLUSTERDOWN The cluster is down\r\n", true);
+        check(b"-READONLY You can't write against a read only replica.\r\n", true);
+    }
 
     #[test]
     fn a_connection_is_given_up_when_nothing_comes_for_long() {
@@ -99,7 +117,9 @@ mod tests {
         assert!(breaker.is_open(), "for a while");
         std::thread::sleep(Duration::from_millis(BREAK_MS + 10));
         assert!(!breaker.is_open());
+        assert!(!breaker.opens_for_good());
         breaker.close();
+        assert!(!breaker.is_open(), "an answer came");
         std::thread::sleep(Duration::from_millis(GIVE_UP_MS));
         assert!(!breaker.opens_for_good(), "an answer came meanwhile");
         std::thread::sleep(Duration::from_millis(GIVE_UP_MS + 10));

@@ -4,10 +4,10 @@
 mod breaker;
 mod holders;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use identity_proto::access::prefix;
+use identity_proto::access::{LEASE_MS, prefix};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value};
 use redis_topology::{Links, Master, Topology};
@@ -25,6 +25,10 @@ pub const CALLER: Duration = Duration::from_millis(250);
 pub const BACKGROUND: Duration = Duration::from_secs(2);
 /// How long it may take to let anybody in.
 const CONNECT: Duration = Duration::from_millis(250);
+
+/// How long a lease may have left to be believed (ms). One that has longer was granted by another clock than the one that it is
+/// judged by.
+pub static LONGEST_LEASE: LazyLock<String> = LazyLock::new(|| LEASE_MS.to_string());
 
 /// The processes that hold the buckets. Clones share the connections.
 #[derive(Clone)]
@@ -140,10 +144,14 @@ impl Process {
         })
     }
 
-    /// Whether a lease that stands may have come from another process, which knew less than the registers that were refused by
-    /// before. Such a lease lapses in time.
-    pub fn inherits_leases(&self, bucket: u8) -> bool {
-        self.own_leases[usize::from(bucket)].is_some_and(|from| Instant::now() < from)
+    /// How long a lease may have left to be believed (ms). None is while it may have come from another process, with registers
+    /// behind those that were refused by before: such a lease lapses in time.
+    pub fn longest_lease(&self, bucket: u8) -> &'static str {
+        if Instant::now() < self.own_leases[usize::from(bucket)] {
+            "0"
+        } else {
+            &LONGEST_LEASE
+        }
     }
 
     /// The buckets that it holds.

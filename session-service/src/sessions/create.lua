@@ -2,15 +2,17 @@
 --
 -- KEYS[1]  the bucket's prefix
 -- ARGV     1 tenant, 2 user, 3 session id, 4 tenant epoch, 5 user epoch, 6 jti of the login, 7 for how long a login is
---          remembered (ms), 8 the session's lifetime (ms), 9 how many sessions a user may have
--- Returns  {'later'}  no lease, or a register that is blank or behind: nobody can know now
+--          remembered (ms), 8 the session's lifetime (ms), 9 how many sessions a user may have, 10 how long a
+--          lease may have left to be believed (ms)
+-- Returns  {'later'}  no lease that is believed, or a register that is blank or behind: nobody can know now
 --          {'ended'}  access changed since the login was checked
 --          {'used'}   a session was already created with this login
 --          {'ok', created (ms), expires (ms)}; the user's oldest sessions beyond the cap are gone
 local prefix, tenant, user, id = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local owner = tenant .. ':' .. user
 local gen = redis.call('GET', prefix .. ':gen')
-if not gen or redis.call('EXISTS', prefix .. ':lease') == 0 then
+local left = redis.call('PTTL', prefix .. ':lease')
+if not gen or left <= 0 or left > tonumber(ARGV[10]) then
   return { 'later' }
 end
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Session, Sessions, hex, unknown_answer};
 use crate::error::Error;
+use crate::redis_link::LONGEST_LEASE;
 use crate::token::issue;
 
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(script("claim.lua", include_str!("claim.lua"))));
@@ -89,6 +90,7 @@ impl Sessions {
             REMEMBER_MS,
             &*lifetime.as_millis().to_string(),
             &*self.cap.to_string(),
+            &**LONGEST_LEASE,
         ];
         let answer: Vec<Value> = self.redis.run(&CREATE, locator.bucket, &arguments).await?;
         let (verdict, times) = split(answer)?;

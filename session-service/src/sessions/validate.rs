@@ -78,17 +78,12 @@ impl Sessions {
     /// The process that is asked is the one whose leases are judged.
     async fn look(&self, locator: &Locator) -> Result<Seen, Error> {
         let holder = self.redis.holder(locator.bucket)?;
-        let inherited = if holder.inherits_leases(locator.bucket) {
-            "1"
-        } else {
-            "0"
-        };
         let (mut tenant, mut user) = ([0; 32], [0; 32]);
         let arguments = [
             &*locator.tenant.simple().encode_lower(&mut tenant),
             &*locator.user.simple().encode_lower(&mut user),
             &locator.id,
-            inherited,
+            holder.longest_lease(locator.bucket),
         ];
         let answer: Value = holder.run(&VALIDATE, locator.bucket, &arguments).await?;
         read(&answer).ok_or_else(unknown_answer)
