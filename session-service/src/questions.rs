@@ -2,18 +2,21 @@
 //! an application may validate the same session a hundred times a second.
 //!
 //! An answer may be older than its arrival: it is as old as the question. So a caller joins only a question that is yet to
-//! be put, never one that is under way: what was true when that was put may have ended before this caller came. At
-//! any time one question of a kind is under way, and one waits for all who came since.
+//! be put, never one that is under way: what was true when that was put may have ended before this caller came. One
+//! question of a kind is under way, and one waits for all who came since: until the first is answered, or for so long that those
+//! who wait would run out of time with a slow core.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::oneshot;
+
+/// How long the next question waits for the one that is under way.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Puts a question. It may be large.
 type Put<A> = Pin<Box<dyn Future<Output = A> + Send>>;
@@ -58,11 +61,15 @@ where
     /// Puts one question after the other, until nobody waits.
     async fn put(self, key: K) {
         while let Some(question) = self.next(key) {
-            let answer = AssertUnwindSafe(question.put).catch_unwind().await;
-            for caller in question.callers {
-                // Who gave up meanwhile is not there.
-                let _ = answer.as_ref().map(|answer| caller.send(answer.clone()));
-            }
+            let answering = tokio::spawn(async move {
+                let answer = question.put.await;
+                for caller in question.callers {
+                    // Who gave up meanwhile is not there.
+                    let _ = caller.send(answer.clone());
+                }
+            });
+            // One that takes longer is answered all the same.
+            let _ = tokio::time::timeout(PATIENCE, answering).await;
         }
     }
 
@@ -95,8 +102,6 @@ impl<K, A> Clone for Questions<K, A> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::sync::watch;
     use tokio::task::JoinHandle;
 
@@ -165,6 +170,25 @@ mod tests {
             );
         }
         assert_eq!(*core.put.borrow(), 2, "a hundred callers shared one question");
+        assert!(core.questions.all().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_holds_up_the_next_question_for_a_while_only() {
+        let core = Core::new();
+        let first = core.ask(7).await;
+        core.were_put(1).await;
+        core.truth.send_replace(2);
+        let (second, third) = (core.ask(7).await, core.ask(7).await);
+        let came = tokio::time::Instant::now();
+        core.were_put(2).await;
+        assert!(came.elapsed() <= PATIENCE, "{:?}", came.elapsed());
+        core.truth.send_replace(3);
+        let fourth = core.ask(7).await;
+        assert_eq!(*core.put.borrow(), 2, "it does not join what was put before it came");
+        core.may_answer.send_replace(3);
+        assert_eq!((second.await.unwrap(), third.await.unwrap()), (Some(2), Some(2)));
+        assert_eq!((first.await.unwrap(), fourth.await.unwrap()), (Some(1), Some(3)));
         assert!(core.questions.all().is_empty());
     }
 

@@ -49,19 +49,20 @@ pub struct Letter {
 }
 
 impl Prune {
-    /// Moves an entry of a bucket's stream to the dead letters.
+    /// Moves an entry of a bucket's stream to the dead letters, unless somebody else was done with it meanwhile.
     pub(super) async fn bury(&self, bucket: u8, entry: &str, why: &str, tries: usize) -> Result<(), Error> {
         let why = cut(why);
         let arguments = [CONSUMER_GROUP, entry, &why, &tries.to_string()];
-        self.redis.run::<i64>(&BURY, bucket, &arguments).await?;
-        metrics::buried();
-        tracing::error!(
-            bucket,
-            entry,
-            tries,
-            why,
-            "an announcement failed and is a dead letter now"
-        );
+        if self.redis.run::<i64>(&BURY, bucket, &arguments).await? == 1 {
+            metrics::buried();
+            tracing::error!(
+                bucket,
+                entry,
+                tries,
+                why,
+                "an announcement failed and is a dead letter now"
+            );
+        }
         Ok(())
     }
 }
@@ -178,7 +179,40 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use identity_proto::access::{prefix, stream};
+    use local_stack::test::Redis;
+    use redis::Commands;
+
     use super::*;
+
+    #[test]
+    fn an_announcement_becomes_one_letter_however_many_give_it_up() {
+        let mut redis = redis::Client::open(Redis::shared().database())
+            .and_then(|client| client.get_connection())
+            .expect("Redis");
+        let (ends, dead) = (stream(7), format!("{}:dead", prefix(7)));
+        redis
+            .xgroup_create_mkstream::<_, _, _, ()>(&ends, CONSUMER_GROUP, "0")
+            .unwrap();
+        let mut announced = |read: bool| {
+            let id: String = redis.xadd(&ends, "*", &[("tenant", "t")]).unwrap();
+            if read {
+                let options = redis::streams::StreamReadOptions::default().group(CONSUMER_GROUP, "one");
+                redis
+                    .xread_options::<_, _, redis::streams::StreamReadReply>(&[&ends], &[">"], &options)
+                    .unwrap();
+            }
+            let mut bury = || -> i64 {
+                let mut call = BURY.key(prefix(7));
+                call.arg(CONSUMER_GROUP).arg(&id).arg("why").arg(5);
+                call.invoke(&mut redis).unwrap()
+            };
+            let buried = [bury(), bury()];
+            (buried, redis.xlen::<_, i64>(&dead).unwrap())
+        };
+        assert_eq!(announced(true), ([1, 0], 1));
+        assert_eq!(announced(false), ([0, 0], 1), "nobody has read it yet");
+    }
 
     #[test]
     fn an_id_is_read_as_it_is_written() {
