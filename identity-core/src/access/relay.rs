@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use identity_proto::access::{BUCKETS, bucket, buckets};
+use identity_proto::access::{BUCKETS, bucket};
 use redis_topology::{Master, Table, Topology};
 use runtime::sabotage::{failpoint, is_removed};
 use runtime::{Health, Shutdown, trace};
@@ -101,10 +101,10 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     }
     failpoint("relay::claimed");
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
-    let by_bucket = registers(&changes, &spans);
-    let applying = links
-        .iter()
-        .map(async |link| link.apply(&by_bucket).await.map(|()| link));
+    let applying = links.iter().map(async |link| {
+        let registers = registers(link, &changes, &spans);
+        link.apply(&registers).await.map(|()| link)
+    });
     let (applied, lost): (Vec<_>, Vec<_>) = join_all(applying).await.into_iter().partition(Result::is_ok);
     let applied: Vec<&Arc<Link>> = applied.into_iter().flatten().collect();
     let served: Generations = applied.iter().flat_map(|link| link.gens.clone()).collect();
@@ -201,9 +201,13 @@ impl Change {
     }
 }
 
-fn registers(changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> {
+/// What the changes mean to a link. Those of whole tenants that it has and that wait for others are left out: they would be
+/// announced again with each claim.
+fn registers(link: &Link, changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> {
+    let has = link.waiting_elsewhere().clone();
+    let is_new = |change: &Change| change.bucket.is_some() || !has.contains(&(change.tenant_id, change.outbox_id));
     let mut by_bucket: BTreeMap<u8, Vec<Register>> = BTreeMap::new();
-    for (change, span) in changes.iter().zip(spans) {
+    for (change, span) in changes.iter().zip(spans).filter(|(change, _)| is_new(change)) {
         let announced = Announcement {
             request_id: change.request_id.clone().unwrap_or_default(),
             trace_parent: trace::parent(span).unwrap_or_default(),
@@ -217,7 +221,11 @@ fn registers(changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> 
         };
         match change.bucket.and_then(|bucket| u8::try_from(bucket).ok()) {
             Some(bucket) => by_bucket.entry(bucket).or_default().push(register),
-            None => buckets().for_each(|bucket| by_bucket.entry(bucket).or_default().push(register.clone())),
+            None => {
+                for bucket in link.gens.keys() {
+                    by_bucket.entry(*bucket).or_default().push(register.clone());
+                }
+            }
         }
     }
     by_bucket
