@@ -150,14 +150,19 @@ pub async fn create(tenant: &Tenant, subject: Subject) -> Result<User> {
     let since = Instant::now();
     loop {
         let name = format!("{}@example.test", uuid::Uuid::new_v4().simple());
-        let answer = tenant.scim.post("/Users", &e2e::scim::user(&name)).await;
-        if answer.status == 201 {
+        let request = tenant.scim.request(Method::POST, "/Users");
+        let request = request.header("content-type", SCIM_JSON);
+        let answer = try_send(request.body(e2e::scim::user(&name).to_string())).await;
+        if let Ok(answer) = &answer
+            && answer.status == 201
+        {
             let id = answer.id();
             return Ok(User { subject, id, name });
         }
-        // What was just started, or just broken, may still be busy.
+        // What was just started, or just broken, may still be busy, or the way to it be cut.
+        let again = answer.as_ref().is_ok_and(|answer| answer.status == 503) || answer.is_err();
         ensure!(
-            answer.status == 503 && since.elapsed() < PATIENCE,
+            again && since.elapsed() < PATIENCE,
             "a user cannot be created: {answer:?}"
         );
         tokio::time::sleep(AGAIN).await;

@@ -34,8 +34,10 @@ const RACERS: usize = 5;
 const CAPACITY: Duration = Duration::from_secs(2);
 /// How often a settled session is validated where many end.
 const SELDOM: Duration = Duration::from_secs(1);
-/// A machine that validates no more often than this, ms, has no time for anything.
+/// A machine that validates no more often than this, ms, has no time for all that it is asked.
 const BUSY: f64 = 50.0;
+/// And one that validates no more often than this has none for anything.
+const OVERWHELMED: f64 = 250.0;
 /// How many users of a crowd have sessions that are watched.
 const WATCHED: usize = 10;
 
@@ -243,8 +245,8 @@ fn failures(
             .map(|text| format!("never to be answered: {text}")),
     );
     // A machine that also builds and tests has no time to recover: told all the same, and decided by the long form.
-    let busy = !is_long && history.gap(99) >= BUSY;
-    if recovery.is_none_or(|recovery| recovery > RECOVERY && !busy) {
+    let overwhelmed = !is_long && history.gap(99) >= OVERWHELMED;
+    if recovery.is_none_or(|recovery| recovery > RECOVERY && !overwhelmed) {
         failures.push(format!("not recovered within {RECOVERY:?}: {recovery:?}"));
     }
     let must_answer = match fault.expect.answers {

@@ -57,14 +57,19 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
     let before = link.time().await?;
     let (tenants, ids): (Vec<Uuid>, Vec<i64>) = link.waiting_elsewhere().iter().copied().unzip();
     let rows: Vec<(i16, bool, bool)> = sqlx::query_as(
-        "WITH late AS MATERIALIZED (
-             SELECT DISTINCT bucket FROM outbox
-             WHERE access_epoch IS NOT NULL AND applied_at IS NULL
+        "WITH tenants_late AS MATERIALIZED (
+             SELECT FROM outbox
+             WHERE access_epoch IS NOT NULL AND applied_at IS NULL AND coalesce(bucket, -1) = -1
                AND created_at NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '1 s'
                AND (tenant_id, outbox_id) NOT IN (SELECT * FROM unnest($4::uuid[], $5::bigint[]))
+             LIMIT 1
          )
          SELECT b.bucket, b.gen = ours.gen AND b.redis_incarnation = $3 AND b.pg_incarnation = pg_incarnation(),
-                NOT EXISTS (SELECT FROM late WHERE coalesce(late.bucket, b.bucket) = b.bucket)
+                NOT EXISTS (SELECT FROM tenants_late) AND NOT EXISTS (
+                    SELECT FROM outbox AS o
+                    WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL AND coalesce(o.bucket, -1) = b.bucket
+                      AND o.created_at NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp() + interval '1 s'
+                    OFFSET 0)
          FROM access_bucket AS b JOIN unnest($1::smallint[], $2::bigint[]) AS ours (bucket, gen) USING (bucket)
          WHERE NOT pg_is_in_recovery()",
     )

@@ -66,8 +66,8 @@ pub(super) struct Link {
     /// Names the process that the generations were agreed for.
     pub incarnation: String,
     pub gens: Generations,
-    /// Changes of whole tenants, by tenant and outbox id, that these buckets have and that wait for other masters: no reason
-    /// to keep leases back here.
+    /// Changes of whole tenants, by tenant and outbox id, that these buckets have and that wait for other masters: not
+    /// announced again, and no reason to keep leases back here.
     waiting_elsewhere: Mutex<BTreeSet<(Uuid, i64)>>,
     /// Cancelled when the link is over.
     pub over: CancellationToken,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use identity_proto::access::{BUCKETS, bucket, buckets};
+use identity_proto::access::{BUCKETS, bucket};
 use redis_topology::{Master, Table, Topology};
 use runtime::sabotage::{failpoint, is_removed};
 use runtime::{Health, Shutdown, trace};
@@ -26,6 +26,8 @@ use crate::store::SystemStore;
 const POLL: Duration = Duration::from_millis(250);
 /// How many changes one batch takes.
 const BATCH: i64 = 256;
+/// And of these from one tenant's in one bucket.
+const FROM_QUEUE: i64 = 16;
 
 /// The links to all masters, as they come and go.
 pub(super) type Links = redis_topology::Links<Link>;
@@ -101,10 +103,10 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     }
     failpoint("relay::claimed");
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
-    let by_bucket = registers(&changes, &spans);
-    let applying = links
-        .iter()
-        .map(async |link| link.apply(&by_bucket).await.map(|()| link));
+    let applying = links.iter().map(async |link| {
+        let registers = registers(link, &changes, &spans);
+        link.apply(&registers).await.map(|()| link)
+    });
     let (applied, lost): (Vec<_>, Vec<_>) = join_all(applying).await.into_iter().partition(Result::is_ok);
     let applied: Vec<&Arc<Link>> = applied.into_iter().flatten().collect();
     let served: Generations = applied.iter().flat_map(|link| link.gens.clone()).collect();
@@ -133,33 +135,39 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     }
 }
 
-/// Takes waiting changes, the tenants in turn (a skip scan finds them: the cost follows the number of tenants that wait, not what waits). A
-/// claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers must become from the
-/// current row: a later change that overtook this one is never undone by it. A whole tenant's has no bucket and is taken
-/// while any bucket is held.
+/// Takes waiting changes, the tenants in turn. A queue is what waits of one tenant in one bucket, a whole tenant's changes count as
+/// of bucket -1, and those are taken while any bucket is held. The cost follows the number of queues that wait, and not what
+/// waits in them: each is found, and its first few read, by a step along the index, which is why equal keys are compared
+/// as rows. A claim that reaches too far ahead is a clock that was set back, and holds nothing. Reads what the registers
+/// must become from the current row: a later change that overtook this one is never undone by it.
 pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid, held: &[i16]) -> Result<Vec<Change>, Failure> {
     Ok(sqlx::query_as(
-        "WITH RECURSIVE tenants AS (
-             (SELECT tenant_id FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL
-              ORDER BY tenant_id LIMIT 1)
+        "WITH RECURSIVE queues AS (
+             (SELECT tenant_id, coalesce(bucket, -1) AS bucket FROM outbox
+              WHERE access_epoch IS NOT NULL AND applied_at IS NULL
+              ORDER BY tenant_id, coalesce(bucket, -1) LIMIT 1)
              UNION ALL
-             SELECT (SELECT o.tenant_id FROM outbox AS o
-                     WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL AND o.tenant_id > t.tenant_id
-                     ORDER BY o.tenant_id LIMIT 1)
-             FROM tenants AS t WHERE t.tenant_id IS NOT NULL
+             SELECT next.* FROM queues AS q CROSS JOIN LATERAL (
+                 SELECT o.tenant_id, coalesce(o.bucket, -1) FROM outbox AS o
+                 WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                   AND (o.tenant_id, coalesce(o.bucket, -1)) > (q.tenant_id, q.bucket)
+                 ORDER BY o.tenant_id, coalesce(o.bucket, -1) LIMIT 1
+             ) AS next
          ), waiting AS MATERIALIZED (
-             SELECT turns.* FROM tenants AS t CROSS JOIN LATERAL (
-                 SELECT o.tenant_id, o.outbox_id, row_number() OVER (ORDER BY o.outbox_id) AS turn
-                 FROM outbox AS o
-                 WHERE o.tenant_id = t.tenant_id AND o.access_epoch IS NOT NULL AND o.applied_at IS NULL
-                   AND (o.bucket IS NULL OR o.bucket = ANY ($3::smallint[]))
+             SELECT q.tenant_id, first.outbox_id, row_number() OVER (PARTITION BY q.tenant_id ORDER BY first.outbox_id) AS turn
+             FROM queues AS q CROSS JOIN LATERAL (
+                 SELECT o.tenant_id, coalesce(o.bucket, -1) AS bucket, o.outbox_id FROM outbox AS o
+                 WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+                   AND (o.tenant_id, coalesce(o.bucket, -1)) >= (q.tenant_id, q.bucket)
                    AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
-                 ORDER BY o.outbox_id LIMIT 64
-             ) AS turns
+                 ORDER BY o.tenant_id, coalesce(o.bucket, -1), o.outbox_id LIMIT $4
+             ) AS first
+             WHERE (first.tenant_id, first.bucket) = (q.tenant_id, q.bucket)
+               AND (q.bucket = -1 OR q.bucket = ANY ($3::smallint[]))
          ), picked AS (
              SELECT o.tenant_id, o.outbox_id
              FROM outbox AS o JOIN waiting USING (tenant_id, outbox_id)
-             WHERE o.access_epoch IS NOT NULL AND o.applied_at IS NULL
+             WHERE waiting.turn <= 64 AND o.access_epoch IS NOT NULL AND o.applied_at IS NULL
                AND coalesce(o.claimed_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 s', true)
              ORDER BY waiting.turn, waiting.outbox_id LIMIT $2
              FOR UPDATE OF o SKIP LOCKED
@@ -178,6 +186,7 @@ pub(super) async fn claim_changes(system: &SystemStore, claim: Uuid, held: &[i16
     .bind(claim)
     .bind(BATCH)
     .bind(held)
+    .bind(FROM_QUEUE)
     .fetch_all(&mut *system.connection().await?)
     .await?)
 }
@@ -201,9 +210,13 @@ impl Change {
     }
 }
 
-fn registers(changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> {
+/// What the changes mean to a link. Those of whole tenants that it has and that wait for others are left out: they would be
+/// announced again with each claim.
+fn registers(link: &Link, changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> {
+    let has = link.waiting_elsewhere().clone();
+    let is_new = |change: &Change| change.bucket.is_some() || !has.contains(&(change.tenant_id, change.outbox_id));
     let mut by_bucket: BTreeMap<u8, Vec<Register>> = BTreeMap::new();
-    for (change, span) in changes.iter().zip(spans) {
+    for (change, span) in changes.iter().zip(spans).filter(|(change, _)| is_new(change)) {
         let announced = Announcement {
             request_id: change.request_id.clone().unwrap_or_default(),
             trace_parent: trace::parent(span).unwrap_or_default(),
@@ -217,7 +230,11 @@ fn registers(changes: &[Change], spans: &[Span]) -> BTreeMap<u8, Vec<Register>> 
         };
         match change.bucket.and_then(|bucket| u8::try_from(bucket).ok()) {
             Some(bucket) => by_bucket.entry(bucket).or_default().push(register),
-            None => buckets().for_each(|bucket| by_bucket.entry(bucket).or_default().push(register.clone())),
+            None => {
+                for bucket in link.gens.keys() {
+                    by_bucket.entry(*bucket).or_default().push(register.clone());
+                }
+            }
         }
     }
     by_bucket

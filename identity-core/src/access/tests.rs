@@ -130,6 +130,23 @@ impl Fixture {
             .unwrap();
     }
 
+    /// The claims' time is over.
+    async fn free_claims(&self) {
+        sqlx::query("UPDATE outbox SET claimed_until = clock_timestamp() - interval '1 second'")
+            .execute(&self.owner)
+            .await
+            .unwrap();
+    }
+
+    /// How many changes a bucket's stream tells.
+    async fn announced(&self, bucket: u8) -> i64 {
+        redis::cmd("XLEN")
+            .arg(identity_proto::access::stream(bucket))
+            .query_async(&mut self.holder(bucket).await)
+            .await
+            .unwrap()
+    }
+
     async fn unapplied(&self) -> i64 {
         let statement = "SELECT count(*) FROM outbox WHERE access_epoch IS NOT NULL AND applied_at IS NULL";
         sqlx::query_as::<_, (i64,)>(statement)
@@ -267,13 +284,7 @@ async fn a_change_is_applied_announced_and_marked() {
     assert_eq!(fixture.apply(&link).await, 1);
     assert_eq!(fixture.register(&link, tenant, user).await, Some(format!("{epoch}:i")));
     assert_eq!(fixture.unapplied().await, 0);
-    let stream = identity_proto::access::stream(bucket(tenant, user));
-    let length: i64 = redis::cmd("XLEN")
-        .arg(stream)
-        .query_async(&mut fixture.redis().await)
-        .await
-        .unwrap();
-    assert_eq!(length, 1);
+    assert_eq!(fixture.announced(bucket(tenant, user)).await, 1);
     assert_eq!(fixture.apply(&link).await, 0, "nothing is left to do");
 }
 
