@@ -28,6 +28,9 @@ static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('XDEL', KEYS[1] .. ':dead', ARGV[1])"));
 static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('XLEN', KEYS[1] .. ':dead')"));
 
+/// As Redis has it: its id, then names and values by turns.
+type Entry = (String, Vec<Vec<u8>>);
+
 /// Where a letter lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterId {
@@ -80,7 +83,7 @@ pub async fn list(redis: &RedisLink, after: Option<&LetterId>, most: usize) -> R
         if left == 0 {
             break;
         }
-        let read: Result<Vec<(String, Vec<Vec<u8>>)>, _> = redis.run(&LIST, bucket, &[&from, &left.to_string()]).await;
+        let read: Result<Vec<Entry>, _> = redis.run(&LIST, bucket, &[&from, &left.to_string()]).await;
         let found = match read {
             Ok(found) => found,
             Err(error) if unread.len() + 1 == usize::from(BUCKETS) => return Err(error),
