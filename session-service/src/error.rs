@@ -6,6 +6,8 @@ use identity_proto::identity::v1::ErrorReason;
 use identity_proto::status::{reason, status};
 use tonic::{Code, Status};
 
+use crate::prune::dead_letters::cut;
+
 /// A call that could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,8 +37,9 @@ pub enum Error {
     #[error("this service key may not call this method; use one of role admin that is not limited to tenants")]
     Role,
     #[error(
-        "there is no dead letter {0:?}: it was replayed or forgotten, or there were too many; `portcullis events dead-letters list` \
-         shows those that wait"
+        "there is no dead letter {:?}: it was replayed or forgotten, or there were too many; `portcullis events dead-letters list` \
+         shows those that wait",
+        cut(.0)
     )]
     NoLetter(String),
     #[error("no random numbers are to be had")]
@@ -94,6 +97,12 @@ fn callers(reason: ErrorReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_letter_that_there_is_not_is_named_in_short() {
+        let told = Status::from(Error::NoLetter("x".repeat(100_000)));
+        assert!(told.message().len() < 500, "{}", told.message().len());
+    }
 
     #[test]
     fn the_core_refuses_what_was_asked_or_nothing_fares_better() {

@@ -261,13 +261,14 @@ impl SessionService for Grpc {
             Ok(0) | Err(_) => LETTERS,
             Ok(size) => size.min(MOST_LETTERS),
         };
-        let mut letters = dead_letters::list(&self.sessions.redis, after.as_ref(), size + 1).await?;
+        let (mut letters, unread) = dead_letters::list(&self.sessions.redis, after.as_ref(), size + 1).await?;
         let more = letters.len() > size;
         letters.truncate(size);
         let last = letters.last().filter(|_| more);
         Ok(Response::new(ListDeadLettersResponse {
             next_page_token: last.map(|letter| letter.id.to_string()).unwrap_or_default(),
             letters: letters.into_iter().map(DeadLetter::from).collect(),
+            unread_buckets: unread.into_iter().map(i32::from).collect(),
         }))
     }
 

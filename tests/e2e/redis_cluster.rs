@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use e2e::{System, Tenant};
-use identity_proto::access::bucket;
+use identity_proto::access::{bucket, prefix};
 use identity_proto::identity::v1::GetAccessRequest;
 use identity_proto::session::v1::ListSessionsRequest;
 use local_stack::test::RedisCluster;
-use redis_topology::Topology;
+use redis::AsyncCommands;
+use redis_topology::{Master, Topology};
 use serde_json::json;
 use tonic::Code;
 use uuid::Uuid;
@@ -68,6 +69,30 @@ async fn is_pruned(tenant: &Tenant, user: &User) {
     }
 }
 
+/// And it is said whose are not.
+async fn letters_of_others_are_listed(system: &System, masters: &[Master], lost: usize) {
+    let other = &masters[(lost + 1) % masters.len()];
+    let bucket = other.buckets[0];
+    let mut redis = other
+        .client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("a connection");
+    let dead = format!("{}:dead", prefix(bucket));
+    redis
+        .xadd::<_, _, _, _, ()>(&dead, "*", &[("why", "a test")])
+        .await
+        .expect("a letter");
+    let listed = system.cli(&["events", "dead-letters", "list"]).await;
+    redis.del::<_, ()>(&dead).await.expect("it goes");
+    assert_eq!((listed.exit, listed.json.len()), (3, 1), "{listed:?}");
+    assert_eq!(listed.json[0]["bucket"], json!(bucket));
+    let mut unread = masters[lost].buckets.clone();
+    unread.sort_unstable();
+    let unread: Vec<String> = unread.iter().map(u8::to_string).collect();
+    assert!(listed.stderr.contains(&unread.join(", ")), "{listed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_spread_over_the_masters_and_one_that_dies_takes_no_others_along() {
     let mut servers = RedisCluster::start_fresh();
@@ -116,6 +141,7 @@ async fn sessions_are_spread_over_the_masters_and_one_that_dies_takes_no_others_
     }
     end(&tenant, ours[0]).await;
     is_pruned(&tenant, ours[0]).await;
+    letters_of_others_are_listed(&system, &masters, lost).await;
 
     let deadline = Instant::now() + RECOVERY;
     while !tenant

@@ -1,6 +1,6 @@
 //! `portcullis events dead-letters`: announcements of ended access that failed, one line a letter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use identity_proto::session::v1::{
     DeadLetter, DeleteDeadLetterRequest, ListDeadLettersRequest, ReplayDeadLetterRequest,
@@ -41,7 +41,7 @@ pub(super) async fn run(command: cli::DeadLetters, system: &System, output: Outp
 }
 
 async fn list(system: &System, output: Output) -> Result<(), Failure> {
-    let letters = letters(system).await?;
+    let (letters, unread) = letters(system).await?;
     let next = if letters.is_empty() {
         "no dead letters wait"
     } else {
@@ -51,8 +51,20 @@ async fn list(system: &System, output: Output) -> Result<(), Failure> {
         let shown = Shown::from(letter);
         output.answer(&shown, &shown.to_text())?;
     }
+    all_read(&unread)?;
     output.next(next);
     Ok(())
+}
+
+/// What was found is shown before.
+fn all_read(unread: &BTreeSet<i32>) -> Result<(), Failure> {
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let unread = unread.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+    Err(Failure::unreachable(format!(
+        "there may be more: the Redis of these buckets cannot be reached: {unread}"
+    )))
 }
 
 async fn replay(system: &System, output: Output, id: &str) -> Result<(), Failure> {
@@ -78,8 +90,8 @@ fn failure(status: Status) -> Failure {
 
 /// Those that wait now: one that fails again comes back, and is not replayed for ever.
 async fn replay_all(system: &System, output: Output) -> Result<(), Failure> {
-    let letters = letters(system).await?;
-    if letters.is_empty() {
+    let (letters, unread) = letters(system).await?;
+    if letters.is_empty() && unread.is_empty() {
         output.next("no dead letters wait");
     }
     for letter in letters {
@@ -90,11 +102,12 @@ async fn replay_all(system: &System, output: Output) -> Result<(), Failure> {
             Err(status) => return Err(status.into()),
         }
     }
-    Ok(())
+    all_read(&unread)
 }
 
-async fn letters(system: &System) -> Result<Vec<DeadLetter>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
+/// All that can be read, and the buckets that cannot.
+async fn letters(system: &System) -> Result<(Vec<DeadLetter>, BTreeSet<i32>), Failure> {
+    let (mut all, mut unread, mut page_token) = (Vec::new(), BTreeSet::new(), String::new());
     loop {
         let request = ListDeadLettersRequest {
             page_size: 1_000,
@@ -102,14 +115,16 @@ async fn letters(system: &System) -> Result<Vec<DeadLetter>, Failure> {
         };
         let page = system.sessions().list_dead_letters(request).await?.into_inner();
         all.extend(page.letters);
+        unread.extend(page.unread_buckets);
         if page.next_page_token.is_empty() {
-            return Ok(all);
+            return Ok((all, unread));
         }
         page_token = page.next_page_token;
     }
 }
 
 impl Shown {
+    /// Whatever it holds: nothing of it is told to the terminal.
     fn to_text(&self) -> String {
         let Shown {
             id, bucket, tries, why, ..
@@ -117,7 +132,15 @@ impl Shown {
         let fields = self.fields.iter().map(|(name, value)| format!("{name}={value}"));
         let fields = fields.collect::<Vec<_>>().join(" ");
         let at = or_never(self.buried_at.as_ref());
-        format!("{id}  {at}  bucket {bucket}  {fields}  failed {tries} times: {why}")
+        let text = format!("{id}  {at}  bucket {bucket}  {fields}  failed {tries} times: {why}");
+        let escape = |char: char| {
+            if char.is_control() {
+                char.escape_default().to_string()
+            } else {
+                char.to_string()
+            }
+        };
+        text.chars().map(escape).collect()
     }
 }
 
@@ -132,5 +155,26 @@ impl From<DeadLetter> for Shown {
             why: letter.why,
             tries: letter.tries,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_tells_the_terminal_nothing() {
+        let letter = DeadLetter {
+            id: "7:1-0".to_owned(),
+            fields: [("ten\u{1b}]0;x\u{7}ant".to_owned(), "é\u{9b}2J\r\nd".to_owned())].into(),
+            why: "no\u{7f}".to_owned(),
+            ..DeadLetter::default()
+        };
+        let text = Shown::from(letter).to_text();
+        assert!(!text.contains(char::is_control), "{text:?}");
+        assert!(
+            text.contains(r"ten\u{1b}]0;x\u{7}ant=é\u{9b}2J\r\nd") && text.contains(r"no\u{7f}"),
+            "{text}"
+        );
     }
 }

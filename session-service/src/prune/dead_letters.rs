@@ -28,6 +28,9 @@ static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('XDEL', KEYS[1] .. ':dead', ARGV[1])"));
 static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('XLEN', KEYS[1] .. ':dead')"));
 
+/// As Redis has it: its id, then names and values by turns.
+type Entry = (String, Vec<Vec<u8>>);
+
 /// Where a letter lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterId {
@@ -67,9 +70,10 @@ impl Prune {
     }
 }
 
-/// The letters after one, or from the beginning: by bucket, the oldest first, so many at most.
-pub async fn list(redis: &RedisLink, after: Option<&LetterId>, most: usize) -> Result<Vec<Letter>, Error> {
-    let mut letters = Vec::new();
+/// The letters after one, or from the beginning: by bucket, the oldest first, so many at most. And the buckets that could not be
+/// read; an error if that is all of them.
+pub async fn list(redis: &RedisLink, after: Option<&LetterId>, most: usize) -> Result<(Vec<Letter>, Vec<u8>), Error> {
+    let (mut letters, mut unread) = (Vec::new(), Vec::new());
     for bucket in after.map_or(0, |after| after.bucket)..BUCKETS {
         let from = match after {
             Some(after) if after.bucket == bucket => format!("({}", after.place()),
@@ -79,14 +83,22 @@ pub async fn list(redis: &RedisLink, after: Option<&LetterId>, most: usize) -> R
         if left == 0 {
             break;
         }
-        let found: Vec<(String, Vec<Vec<u8>>)> = redis.run(&LIST, bucket, &[&from, &left.to_string()]).await?;
+        let read: Result<Vec<Entry>, _> = redis.run(&LIST, bucket, &[&from, &left.to_string()]).await;
+        let found = match read {
+            Ok(found) => found,
+            Err(error) if unread.len() + 1 == usize::from(BUCKETS) => return Err(error),
+            Err(_) => {
+                unread.push(bucket);
+                continue;
+            }
+        };
         letters.extend(
             found
                 .iter()
                 .filter_map(|(place, fields)| Letter::read(bucket, place, fields)),
         );
     }
-    Ok(letters)
+    Ok((letters, unread))
 }
 
 /// Announces a letter once more and forgets it: the new entry's id, unless there is no such letter.
@@ -173,7 +185,8 @@ impl Letter {
     }
 }
 
-fn cut(text: &str) -> String {
+/// As much of a text as is kept or told.
+pub fn cut(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
