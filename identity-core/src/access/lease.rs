@@ -94,6 +94,6 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
         .filter(|(_, _, clean)| *clean || is_removed("backlog"))
         .filter_map(|(bucket, ..)| u8::try_from(bucket).ok())
         .collect();
-    link.grant(&clean, before + LEASE_MS.cast_signed()).await?;
-    Ok(u8::try_from(clean.len())?)
+    let not_granted = link.grant(&clean, before + LEASE_MS.cast_signed()).await?;
+    Ok(u8::try_from(clean.len() - not_granted.len())?)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity_proto::access::{BUCKETS, bucket};
+use identity_proto::access::{BUCKETS, bucket, prefix};
 use local_stack::test;
 use uuid::Uuid;
 
@@ -45,14 +45,19 @@ async fn renewed(fixture: &Fixture, links: &[Arc<Link>]) -> u8 {
     granted
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
-    let mut servers = test::RedisCluster::start_fresh();
+async fn linked(servers: &test::RedisCluster) -> (Fixture, Links) {
     let fixture = Fixture::on(&servers.url()).await;
     let system = fixture.system.clone();
     let (mut links, linking) = redis_topology::links(fixture.redis.clone(), move |master| link(master, system.clone()));
     tokio::spawn(linking);
     until(&mut links, |links| links.now().is_whole()).await;
+    (fixture, links)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
+    let mut servers = test::RedisCluster::start_fresh();
+    let (fixture, mut links) = linked(&servers).await;
     let all = links.now().all();
     assert_eq!(all.len(), 3, "one link a master");
     assert_eq!(renewed(&fixture, &all).await, BUCKETS);
@@ -122,4 +127,42 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
     apply_batch(&fixture.system, &links.now().all()).await.unwrap();
     assert_eq!(fixture.unapplied().await, 0);
     assert_eq!(renewed(&fixture, &links.now().all()).await, BUCKETS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_moves_costs_itself_and_no_link() {
+    let servers = test::RedisCluster::start_fresh();
+    let (fixture, links) = linked(&servers).await;
+    let all = links.now().all();
+    let tenant = fixture.tenant().await;
+    let moving = user(tenant, |_| true);
+    let bucket = bucket(tenant, moving);
+    let link = links.of(bucket).unwrap();
+    let beside = user(tenant, |other| other != bucket && link.gens.contains_key(&other));
+
+    let ask = |node: usize, command: &str| servers.nodes[node].ask(command).unwrap();
+    let id = |node| ask(node, "CLUSTER MYID").lines().nth(1).unwrap().to_owned();
+    let runs = link.incarnation.split('/').next().unwrap();
+    let from = (0..3).find(|node| ask(*node, "INFO server").contains(runs)).unwrap();
+    let to = (from + 1) % 3;
+    let slot = ask(from, &format!("CLUSTER KEYSLOT {}", prefix(bucket)));
+    let set = format!("CLUSTER SETSLOT {}", slot.trim().trim_start_matches(':'));
+    ask(to, &format!("{set} IMPORTING {}", id(from)));
+    ask(from, &format!("{set} MIGRATING {}", id(to)));
+
+    fixture.change(tenant, moving, "inactive").await;
+    let epoch = fixture.change(tenant, beside, "inactive").await;
+    assert_eq!(apply_batch(&fixture.system, &all).await.unwrap(), 2);
+    let register = fixture.register(&link, tenant, beside).await;
+    assert_eq!(register, Some(format!("{epoch}:i")));
+    assert_eq!(fixture.unapplied().await, 1, "what was not served waits");
+    assert_eq!(renewed(&fixture, &all).await, BUCKETS - 1);
+    assert!(!link.over.is_cancelled());
+
+    ask(from, &format!("{set} STABLE"));
+    ask(to, &format!("{set} STABLE"));
+    fixture.free_claims().await;
+    apply_batch(&fixture.system, &all).await.unwrap();
+    assert_eq!(fixture.unapplied().await, 0);
+    assert_eq!(renewed(&fixture, &all).await, BUCKETS);
 }
