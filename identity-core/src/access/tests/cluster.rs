@@ -45,19 +45,20 @@ async fn renewed(fixture: &Fixture, links: &[Arc<Link>]) -> u8 {
     granted
 }
 
-async fn linked(servers: &test::RedisCluster) -> (Fixture, Links) {
-    let fixture = Fixture::on(&servers.url()).await;
+/// The links of a core to all masters.
+async fn linked(fixture: &Fixture) -> Links {
     let system = fixture.system.clone();
     let (mut links, linking) = redis_topology::links(fixture.redis.clone(), move |master| link(master, system.clone()));
     tokio::spawn(linking);
     until(&mut links, |links| links.now().is_whole()).await;
-    (fixture, links)
+    links
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
     let mut servers = test::RedisCluster::start_fresh();
-    let (fixture, mut links) = linked(&servers).await;
+    let fixture = Fixture::on(&servers.url()).await;
+    let mut links = linked(&fixture).await;
     let all = links.now().all();
     assert_eq!(all.len(), 3, "one link a master");
     assert_eq!(renewed(&fixture, &all).await, BUCKETS);
@@ -114,6 +115,9 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
         "and keeps no lease of others back"
     );
 
+    let waits = |link: &Arc<Link>| !link.waiting_elsewhere().is_empty();
+    assert!(left.iter().all(waits));
+
     until(&mut links, |links| links.now().is_whole()).await;
     let taken = links.of(bucket(tenant, theirs)).unwrap();
     for (bucket, generation) in &lost.gens {
@@ -124,15 +128,18 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
         assert_eq!(now.gens, link.gens, "the others go on");
     }
     fixture.free_claims().await;
-    apply_batch(&fixture.system, &links.now().all()).await.unwrap();
+    let other_core = linked(&fixture).await.now().all();
+    apply_batch(&fixture.system, &other_core).await.unwrap();
     assert_eq!(fixture.unapplied().await, 0);
     assert_eq!(renewed(&fixture, &links.now().all()).await, BUCKETS);
+    assert!(!left.iter().any(waits), "what another core marked is forgotten");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_moves_costs_itself_and_no_link() {
     let servers = test::RedisCluster::start_fresh();
-    let (fixture, links) = linked(&servers).await;
+    let fixture = Fixture::on(&servers.url()).await;
+    let links = linked(&fixture).await;
     let all = links.now().all();
     let tenant = fixture.tenant().await;
     let moving = user(tenant, |_| true);
