@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use local_stack::process::Signal;
 use local_stack::test;
 
+use crate::ask::{ask_sentinel, latest};
 use crate::{Kind, Master, Topology};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,7 +42,39 @@ async fn every_bucket_of_a_cluster_has_one_master_which_is_another_after_a_fail_
 }
 
 #[tokio::test]
-async fn the_master_is_whom_most_sentinels_name() {
+async fn a_node_that_reaches_no_others_says_nothing() {
+    let mut cluster = test::RedisCluster::start_fresh();
+    let alone = &cluster.url();
+    let (scheme, hosts) = alone.rsplit_once('@').unwrap();
+    let topology = Topology::parse(&format!("{scheme}@{}", hosts.split(',').next().unwrap())).unwrap();
+    assert_eq!(topology.masters().await.unwrap().len(), 3);
+    for node in &mut cluster.nodes[1..] {
+        node.process().kill().unwrap();
+    }
+    let since = Instant::now();
+    while topology.masters().await.is_ok() {
+        assert!(since.elapsed() < PATIENCE, "it is still believed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(cluster.nodes[0].ask("PING").unwrap().contains("PONG"));
+}
+
+#[test]
+fn the_latest_election_counts_and_then_the_number() {
+    let check = |named: &[(u64, &str)], expect: Option<&str>| {
+        let named = named.iter().map(|(epoch, host)| (*epoch, ((*host).to_owned(), 1)));
+        let latest = latest(named.collect());
+        assert_eq!(latest.as_ref().map(|(host, _)| &**host), expect);
+    };
+    check(&[], None);
+    check(&[(0, "a")], Some("a"));
+    check(&[(1, "z"), (2, "a")], Some("a"));
+    check(&[(1, "z"), (1, "z"), (2, "a")], Some("a"));
+    check(&[(2, "z"), (2, "a"), (2, "a")], Some("a"));
+}
+
+#[tokio::test]
+async fn the_master_is_whom_sentinels_elected_last() {
     let mut servers = test::Sentinels::start_fresh();
     let topology = Topology::parse(&servers.sentinels.url()).unwrap();
     let port = |server: &local_stack::Redis| format!(":{}", server.port());
@@ -61,6 +94,11 @@ async fn the_master_is_whom_most_sentinels_name() {
         .unwrap();
     servers.master.process().kill().unwrap();
     until(&topology, |masters| is_at(masters, &replica)).await;
+    let Kind::Sentinel { sentinels, service, .. } = &topology.0 else {
+        panic!("{topology:?}");
+    };
+    let (epoch, _) = ask_sentinel(&sentinels[1], service).await.unwrap().unwrap();
+    assert!(epoch > 0, "an election has a number");
 }
 
 fn check(url: &str, expect: Option<&str>) {
