@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use identity_proto::access::prefix;
 use local_stack::process::Signal;
 use local_stack::test;
+use tokio_util::sync::CancellationToken;
 
 use crate::ask::{ask_sentinel, latest};
-use crate::{Kind, Master, Topology};
+use crate::{Kind, Link, Master, Topology, links};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,6 +59,47 @@ async fn a_node_that_reaches_no_others_says_nothing() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(cluster.nodes[0].ask("PING").unwrap().contains("PONG"));
+}
+
+struct Stub(CancellationToken);
+
+impl Link for Stub {
+    fn over(&self) -> &CancellationToken {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn buckets_that_nobody_holds_are_asked_for_at_leisure() {
+    let cluster = test::RedisCluster::start_fresh();
+    let ask = |number: usize, command: &str| cluster.nodes[number].ask(command).unwrap();
+    let slot = ask(0, &format!("CLUSTER KEYSLOT {}", prefix(7)));
+    let slot = slot.trim().trim_start_matches(':');
+    for number in 0..cluster.nodes.len() {
+        ask(number, "CONFIG SET cluster-require-full-coverage no");
+        ask(number, &format!("CLUSTER DELSLOTS {slot}"));
+    }
+    let topology = Topology::parse(&cluster.url()).unwrap();
+    let held = |masters: &[Master]| masters.iter().map(|master| master.buckets.len()).sum::<usize>();
+    until(&topology, |masters| held(masters) == 63).await;
+
+    let make = async |_| Ok::<_, std::io::Error>(Stub(CancellationToken::new()));
+    let (mut links, linking) = links(topology, make);
+    let calls = || {
+        let stats = ask(0, "INFO commandstats");
+        let (_, calls) = stats.split_once("cmdstat_cluster|slots:calls=").unwrap();
+        calls.split(',').next().unwrap().parse::<u32>().unwrap()
+    };
+    let watching = async {
+        while links.now().all().len() < 3 {
+            links.changed().await;
+        }
+        assert!(links.of(7).is_none() && links.of(8).is_some());
+        let before = calls();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(calls() - before <= 6, "asked {} times", calls() - before);
+    };
+    tokio::select! { () = watching => {}, () = linking => {} }
 }
 
 #[test]
