@@ -236,7 +236,7 @@ impl Link {
                 Ok(OTHER_GENERATION) => return Err(self.lose(None)),
                 Ok(_) => {}
                 Err(error) if MOVING.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)) => {
-                    moving.push(*bucket)
+                    moving.push(*bucket);
                 }
                 Err(error) => return Err(self.lose(Some(error))),
             }
