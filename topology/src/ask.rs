@@ -16,22 +16,37 @@ use crate::{Master, PATIENCE, client};
 
 type Why = Option<RedisError>;
 
-/// The address that most Sentinels name.
+type Address = (String, u16);
+
+/// The master of the latest election that a Sentinel knows of; of several, the one that most name.
 pub(crate) async fn sentinels(sentinels: &[ConnectionInfo], service: &str) -> Result<ConnectionAddr, Why> {
     let answers = join_all(sentinels.iter().map(|one| within(ask_sentinel(one, service)))).await;
-    let (mut votes, mut why): (BTreeMap<(String, u16), usize>, Why) = Default::default();
+    let (mut named, mut why): (Vec<(u64, Address)>, Why) = Default::default();
     for answer in answers {
         match answer {
-            Ok(Some(address)) => *votes.entry(address).or_default() += 1,
-            Ok(None) => {}
+            Ok(answer) => named.extend(answer),
             Err(error) => why = Some(error),
         }
     }
-    let most = votes.into_iter().max_by_key(|(_, count)| *count);
-    most.map(|((host, port), _)| ConnectionAddr::Tcp(host, port)).ok_or(why)
+    latest(named)
+        .map(|(host, port)| ConnectionAddr::Tcp(host, port))
+        .ok_or(why)
 }
 
-async fn ask_sentinel(sentinel: &ConnectionInfo, service: &str) -> Result<Option<(String, u16)>, RedisError> {
+/// By what each names, with the epoch of the election that it was in.
+pub(crate) fn latest(named: Vec<(u64, Address)>) -> Option<Address> {
+    let mut votes: BTreeMap<(u64, Address), usize> = BTreeMap::new();
+    for one in named {
+        *votes.entry(one).or_default() += 1;
+    }
+    let best = votes.into_iter().max_by_key(|((epoch, _), count)| (*epoch, *count));
+    best.map(|((_, address), _)| address)
+}
+
+pub(crate) async fn ask_sentinel(
+    sentinel: &ConnectionInfo,
+    service: &str,
+) -> Result<Option<(u64, Address)>, RedisError> {
     let mut connection = match connect(sentinel.clone()).await {
         // One without a password refuses to be told any.
         Err(error) if !error.is_io_error() => {
@@ -41,16 +56,23 @@ async fn ask_sentinel(sentinel: &ConnectionInfo, service: &str) -> Result<Option
     };
     let mut ask = redis::cmd("SENTINEL");
     ask.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-    ask.query_async(&mut connection).await
+    let Some(address) = ask.query_async(&mut connection).await? else {
+        return Ok(None);
+    };
+    let mut ask = redis::cmd("SENTINEL");
+    let master: BTreeMap<String, String> = ask.arg("MASTER").arg(service).query_async(&mut connection).await?;
+    let epoch = master.get("config-epoch").and_then(|epoch| epoch.parse().ok());
+    Ok(Some((epoch.unwrap_or(0), address)))
 }
 
-/// The masters, by the node that has seen the latest election.
+/// The masters, by the node that has seen the latest election. What a node believes that does not reach most masters, or that
+/// knows of no slots, counts for nothing.
 pub(crate) async fn nodes(seeds: &[ConnectionInfo]) -> Result<Vec<Master>, Why> {
     let answers = join_all(seeds.iter().map(|seed| within(ask_node(seed)))).await;
     let (mut best, mut why): (Option<View>, Why) = (None, None);
     for answer in answers {
         match answer {
-            Ok(view) if best.as_ref().is_none_or(|best| view.weight > best.weight) => best = Some(view),
+            Ok(Some(view)) if best.as_ref().is_none_or(|best| view.epoch > best.epoch) => best = Some(view),
             Ok(_) => {}
             Err(error) => why = Some(error),
         }
@@ -60,12 +82,12 @@ pub(crate) async fn nodes(seeds: &[ConnectionInfo]) -> Result<Vec<Master>, Why> 
 
 /// What one node believes.
 struct View {
-    /// Whether it reaches most masters, and the epoch of the latest election that it knows of.
-    weight: (bool, u64),
+    /// Of the latest election that it knows of.
+    epoch: u64,
     masters: Vec<Master>,
 }
 
-async fn ask_node(seed: &ConnectionInfo) -> Result<View, RedisError> {
+async fn ask_node(seed: &ConnectionInfo) -> Result<Option<View>, RedisError> {
     let mut pipe = redis::pipe();
     pipe.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
     for bucket in buckets() {
@@ -78,10 +100,12 @@ async fn ask_node(seed: &ConnectionInfo) -> Result<View, RedisError> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
     let epoch = field("cluster_current_epoch:").and_then(|epoch| epoch.trim().parse().ok());
     let slots: Vec<u16> = Vec::from_redis_value(Value::Array(slots))?;
-    Ok(View {
-        weight: (field("cluster_state:ok").is_some(), epoch.unwrap_or(0)),
-        masters: masters(seed, ranges, &slots)?,
-    })
+    let masters = masters(seed, ranges, &slots)?;
+    let knows = field("cluster_state:ok").is_some() && !masters.is_empty();
+    Ok(knows.then_some(View {
+        epoch: epoch.unwrap_or(0),
+        masters,
+    }))
 }
 
 /// `ranges` is what CLUSTER SLOTS answers: first slot, last slot, the master as host, port and more, then its replicas.

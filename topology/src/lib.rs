@@ -4,7 +4,7 @@
 //! | `REDIS_URL` | means |
 //! |---|---|
 //! | `redis://[user:password@]host[:port][/db]` | this Redis holds all buckets |
-//! | `redis+sentinel://[user:password@]host[:port],…/service[/db]` | the master that most of these Sentinels name does |
+//! | `redis+sentinel://[user:password@]host[:port],…/service[/db]` | the master that these Sentinels elected last does |
 //! | `redis+cluster://[user:password@]host[:port],…` | each master holds the buckets of its slots; these nodes are asked |
 //!
 //! Sentinels have the same password as Redis, or none.

@@ -19,6 +19,8 @@ use crate::{Master, Topology};
 const EVERY: Duration = Duration::from_secs(2);
 /// The least pause after something failed.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How often the masters are asked for while there are buckets that none of them holds.
+const WHILE_UNHELD: Duration = Duration::from_millis(500);
 /// After a link that lasted no longer the pause is as long: a Redis that lets in and then refuses would be linked and lost
 /// in a loop.
 const SHORT_LIVED: Duration = Duration::from_millis(500);
@@ -70,7 +72,8 @@ where
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<L, E>>,
 {
-    let (mut masters, mut held, mut told): (Vec<Master>, Vec<Held<L>>, bool) = (Vec::new(), Vec::new(), false);
+    let (mut masters, mut held): (Vec<Master>, Vec<Held<L>>) = (Vec::new(), Vec::new());
+    let (mut told, mut told_unheld) = (false, false);
     loop {
         let mut failed: Option<Box<dyn std::error::Error + Send + Sync>> = None;
         match topology.masters().await {
@@ -107,10 +110,25 @@ where
             );
         }
         told = failed.is_some();
+        let unheld = unheld(&masters);
+        if unheld > 0 && !told_unheld {
+            tracing::warn!(buckets = unheld, "no Redis master holds the slots of some buckets");
+        }
+        told_unheld = unheld > 0;
         let is_whole = table.borrow().is_whole();
         let pause = wait(&held, is_whole).await;
-        tokio::time::sleep(pause).await;
+        let least = if told_unheld { WHILE_UNHELD } else { Duration::ZERO };
+        tokio::time::sleep(pause.max(least)).await;
     }
+}
+
+/// How many buckets none of the masters holds, as far as any is known.
+fn unheld(masters: &[Master]) -> usize {
+    if masters.is_empty() {
+        return 0;
+    }
+    let held: usize = masters.iter().map(|master| master.buckets.len()).sum();
+    usize::from(BUCKETS).saturating_sub(held)
 }
 
 /// Waits until there may be something to do, and answers for how long to leave it.

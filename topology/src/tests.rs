@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use identity_proto::access::prefix;
 use local_stack::process::Signal;
 use local_stack::test;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Kind, Master, Topology};
+use crate::ask::{ask_sentinel, latest};
+use crate::{Kind, Link, Master, Topology, links};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,7 +44,80 @@ async fn every_bucket_of_a_cluster_has_one_master_which_is_another_after_a_fail_
 }
 
 #[tokio::test]
-async fn the_master_is_whom_most_sentinels_name() {
+async fn a_node_that_reaches_no_others_says_nothing() {
+    let mut cluster = test::RedisCluster::start_fresh();
+    let alone = &cluster.url();
+    let (scheme, hosts) = alone.rsplit_once('@').unwrap();
+    let topology = Topology::parse(&format!("{scheme}@{}", hosts.split(',').next().unwrap())).unwrap();
+    assert_eq!(topology.masters().await.unwrap().len(), 3);
+    for node in &mut cluster.nodes[1..] {
+        node.process().kill().unwrap();
+    }
+    let since = Instant::now();
+    while topology.masters().await.is_ok() {
+        assert!(since.elapsed() < PATIENCE, "it is still believed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(cluster.nodes[0].ask("PING").unwrap().contains("PONG"));
+}
+
+struct Stub(CancellationToken);
+
+impl Link for Stub {
+    fn over(&self) -> &CancellationToken {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn buckets_that_nobody_holds_are_asked_for_at_leisure() {
+    let cluster = test::RedisCluster::start_fresh();
+    let ask = |number: usize, command: &str| cluster.nodes[number].ask(command).unwrap();
+    let slot = ask(0, &format!("CLUSTER KEYSLOT {}", prefix(7)));
+    let slot = slot.trim().trim_start_matches(':');
+    for number in 0..cluster.nodes.len() {
+        ask(number, "CONFIG SET cluster-require-full-coverage no");
+        ask(number, &format!("CLUSTER DELSLOTS {slot}"));
+    }
+    let topology = Topology::parse(&cluster.url()).unwrap();
+    let held = |masters: &[Master]| masters.iter().map(|master| master.buckets.len()).sum::<usize>();
+    until(&topology, |masters| held(masters) == 63).await;
+
+    let make = async |_| Ok::<_, std::io::Error>(Stub(CancellationToken::new()));
+    let (mut links, linking) = links(topology, make);
+    let calls = || {
+        let stats = ask(0, "INFO commandstats");
+        let (_, calls) = stats.split_once("cmdstat_cluster|slots:calls=").unwrap();
+        calls.split(',').next().unwrap().parse::<u32>().unwrap()
+    };
+    let watching = async {
+        while links.now().all().len() < 3 {
+            links.changed().await;
+        }
+        assert!(links.of(7).is_none() && links.of(8).is_some());
+        let before = calls();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(calls() - before <= 6, "asked {} times", calls() - before);
+    };
+    tokio::select! { () = watching => {}, () = linking => {} }
+}
+
+#[test]
+fn the_latest_election_counts_and_then_the_number() {
+    let check = |named: &[(u64, &str)], expect: Option<&str>| {
+        let named = named.iter().map(|(epoch, host)| (*epoch, ((*host).to_owned(), 1)));
+        let latest = latest(named.collect());
+        assert_eq!(latest.as_ref().map(|(host, _)| &**host), expect);
+    };
+    check(&[], None);
+    check(&[(0, "a")], Some("a"));
+    check(&[(1, "z"), (2, "a")], Some("a"));
+    check(&[(1, "z"), (1, "z"), (2, "a")], Some("a"));
+    check(&[(2, "z"), (2, "a"), (2, "a")], Some("a"));
+}
+
+#[tokio::test]
+async fn the_master_is_whom_sentinels_elected_last() {
     let mut servers = test::Sentinels::start_fresh();
     let topology = Topology::parse(&servers.sentinels.url()).unwrap();
     let port = |server: &local_stack::Redis| format!(":{}", server.port());
@@ -61,6 +137,11 @@ async fn the_master_is_whom_most_sentinels_name() {
         .unwrap();
     servers.master.process().kill().unwrap();
     until(&topology, |masters| is_at(masters, &replica)).await;
+    let Kind::Sentinel { sentinels, service, .. } = &topology.0 else {
+        panic!("{topology:?}");
+    };
+    let (epoch, _) = ask_sentinel(&sentinels[1], service).await.unwrap().unwrap();
+    assert!(epoch > 0, "an election has a number");
 }
 
 fn check(url: &str, expect: Option<&str>) {

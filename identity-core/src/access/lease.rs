@@ -76,8 +76,8 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
     .bind(link.gens.keys().map(|bucket| i16::from(*bucket)).collect::<Vec<_>>())
     .bind(link.gens.values().copied().collect::<Vec<_>>())
     .bind(&link.incarnation)
-    .bind(tenants)
-    .bind(ids)
+    .bind(&tenants)
+    .bind(&ids)
     .fetch_all(&mut *system.connection().await?)
     .await?;
     failpoint("lease::checked");
@@ -94,6 +94,27 @@ pub(super) async fn renew_leases(system: &SystemStore, link: &Link) -> Result<u8
         .filter(|(_, _, clean)| *clean || is_removed("backlog"))
         .filter_map(|(bucket, ..)| u8::try_from(bucket).ok())
         .collect();
-    link.grant(&clean, before + LEASE_MS.cast_signed()).await?;
-    Ok(u8::try_from(clean.len())?)
+    let not_granted = link.grant(&clean, before + LEASE_MS.cast_signed()).await?;
+    if !ids.is_empty() {
+        forget_marked(system, link, tenants, ids).await?;
+    }
+    Ok(u8::try_from(clean.len() - not_granted.len())?)
+}
+
+/// Changes of whole tenants that wait no longer: another core may have marked them, so this relay never claims them again.
+async fn forget_marked(system: &SystemStore, link: &Link, tenants: Vec<Uuid>, ids: Vec<i64>) -> Result<(), Failure> {
+    let marked: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT w.tenant_id, w.outbox_id FROM unnest($1::uuid[], $2::bigint[]) AS w (tenant_id, outbox_id)
+         WHERE NOT EXISTS (SELECT FROM outbox AS o
+                           WHERE o.tenant_id = w.tenant_id AND o.outbox_id = w.outbox_id AND o.applied_at IS NULL)",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .fetch_all(&mut *system.connection().await?)
+    .await?;
+    let mut waiting = link.waiting_elsewhere();
+    for one in &marked {
+        waiting.remove(one);
+    }
+    Ok(())
 }

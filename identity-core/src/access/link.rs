@@ -10,7 +10,7 @@ use std::time::Duration;
 use identity_proto::access::{letter, prefix};
 use identity_proto::identity::v1::AccessState;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Script};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind};
 use runtime::sabotage::{is_removed, script};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,6 +25,9 @@ static GENERATION: LazyLock<Script> =
 
 /// What the scripts answer when the bucket is of another generation than the link's.
 const OTHER_GENERATION: i64 = -1;
+
+/// What a master of a Cluster answers while a slot moves from it to another.
+const MOVING: [ServerErrorKind; 2] = [ServerErrorKind::Ask, ServerErrorKind::TryAgain];
 
 /// The generations of a master's buckets.
 pub(super) type Generations = BTreeMap<u8, i64>;
@@ -164,11 +167,14 @@ impl Link {
         self.waiting_elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves registers of the link's buckets, one script a bucket, all in one round trip; leaves those of others alone. `Ok`
-    /// means that every bucket was of the link's generation; else the link is over, and some buckets may have been served.
-    pub(super) async fn apply(&self, buckets: &BTreeMap<u8, Vec<Register>>) -> Result<(), Lost> {
+    /// Moves registers of the link's buckets, one script a bucket, all in one round trip; leaves those of others alone. Answers
+    /// the buckets that were not served, because they are about to move to another master; all others were of the
+    /// link's generation. Else the link is over, and some buckets may have been served.
+    pub(super) async fn apply(&self, buckets: &BTreeMap<u8, Vec<Register>>) -> Result<Vec<u8>, Lost> {
         let mut pipe = redis::pipe();
+        let mut asked = Vec::new();
         for (bucket, registers) in buckets.iter().filter(|(bucket, _)| self.gens.contains_key(bucket)) {
+            asked.push(*bucket);
             let pipe = evalsha(&mut pipe, &APPLY, *bucket).arg(self.generation(*bucket));
             for register in registers {
                 pipe.arg(register.tenant.simple().to_string())
@@ -181,24 +187,19 @@ impl Link {
                     .arg(told.map_or("", |told| &told.trace_parent));
             }
         }
-        if pipe.is_empty() {
-            return Ok(());
-        }
-        self.all_of_our_generation(&pipe).await
+        self.not_served(&asked, pipe).await
     }
 
-    /// Renews the leases of these buckets until `deadline` (ms of this Redis's clock).
-    pub(super) async fn grant(&self, buckets: &[u8], deadline: i64) -> Result<(), Lost> {
-        if buckets.is_empty() {
-            return Ok(());
-        }
+    /// Renews the leases of these buckets until `deadline` (ms of this Redis's clock). Answers those that were not granted, as
+    /// `apply` does.
+    pub(super) async fn grant(&self, buckets: &[u8], deadline: i64) -> Result<Vec<u8>, Lost> {
         let mut pipe = redis::pipe();
         for bucket in buckets {
             evalsha(&mut pipe, &GRANT, *bucket)
                 .arg(self.generation(*bucket))
                 .arg(deadline);
         }
-        self.all_of_our_generation(&pipe).await
+        self.not_served(buckets, pipe).await
     }
 
     /// This Redis's time in ms, after making sure that it is still the same process and still a master.
@@ -218,14 +219,28 @@ impl Link {
         Lost(error)
     }
 
-    async fn all_of_our_generation(&self, pipe: &Pipeline) -> Result<(), Lost> {
-        let answers: Vec<i64> = pipe
+    /// Sends one script for each of these buckets. While a bucket's slot moves, its master answers with a redirection for what
+    /// it has no longer or not yet, and that is no reason to leave the other buckets.
+    async fn not_served(&self, buckets: &[u8], mut pipe: Pipeline) -> Result<Vec<u8>, Lost> {
+        if buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers: Vec<Result<i64, RedisError>> = pipe
+            .ignore_errors()
             .query_async(&mut self.connection.clone())
             .await
             .map_err(|error| self.lose(Some(error)))?;
-        if answers.contains(&OTHER_GENERATION) {
-            return Err(self.lose(None));
+        let mut moving = Vec::new();
+        for (bucket, answer) in buckets.iter().zip(answers) {
+            match answer {
+                Ok(OTHER_GENERATION) => return Err(self.lose(None)),
+                Ok(_) => {}
+                Err(error) if MOVING.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)) => {
+                    moving.push(*bucket);
+                }
+                Err(error) => return Err(self.lose(Some(error))),
+            }
         }
-        Ok(())
+        Ok(moving)
     }
 }

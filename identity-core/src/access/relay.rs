@@ -105,14 +105,17 @@ pub(super) async fn apply_batch(system: &SystemStore, links: &[Arc<Link>]) -> Re
     let spans: Vec<Span> = changes.iter().map(Change::span).collect();
     let applying = links.iter().map(async |link| {
         let registers = registers(link, &changes, &spans);
-        link.apply(&registers).await.map(|()| link)
+        link.apply(&registers).await.map(|moving| (link, moving))
     });
     let (applied, lost): (Vec<_>, Vec<_>) = join_all(applying).await.into_iter().partition(Result::is_ok);
-    let applied: Vec<&Arc<Link>> = applied.into_iter().flatten().collect();
-    let served: Generations = applied.iter().flat_map(|link| link.gens.clone()).collect();
+    let applied: Vec<(&Arc<Link>, Vec<u8>)> = applied.into_iter().flatten().collect();
+    let mut served: Generations = applied.iter().flat_map(|(link, _)| link.gens.clone()).collect();
+    for bucket in applied.iter().flat_map(|(_, moving)| moving) {
+        served.remove(bucket);
+    }
     for change in changes.iter().filter(|change| change.bucket.is_none()) {
         let id = (change.tenant_id, change.outbox_id);
-        for link in &applied {
+        for (link, _) in applied.iter().filter(|(_, moving)| moving.is_empty()) {
             if change.is_served(&served) {
                 link.waiting_elsewhere().remove(&id);
             } else {

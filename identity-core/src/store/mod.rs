@@ -23,7 +23,8 @@ pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
 
-/// The relay's connections: one each for its link, its batches and its leases, and one to spare.
+/// The relay's connections: one each for its link, its batches and its leases, and one to spare. With the masters of a Cluster
+/// several links and renewals want one at once; each needs it for a statement, and waits for its turn.
 const RELAY_SIZE: u32 = 4;
 
 /// How long a connection of a lane with short statements may take to become usable again.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity_proto::access::{BUCKETS, bucket};
+use identity_proto::access::{BUCKETS, bucket, prefix};
 use local_stack::test;
 use uuid::Uuid;
 
@@ -45,14 +45,20 @@ async fn renewed(fixture: &Fixture, links: &[Arc<Link>]) -> u8 {
     granted
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
-    let mut servers = test::RedisCluster::start_fresh();
-    let fixture = Fixture::on(&servers.url()).await;
+/// The links of a core to all masters.
+async fn linked(fixture: &Fixture) -> Links {
     let system = fixture.system.clone();
     let (mut links, linking) = redis_topology::links(fixture.redis.clone(), move |master| link(master, system.clone()));
     tokio::spawn(linking);
     until(&mut links, |links| links.now().is_whole()).await;
+    links
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_over() {
+    let mut servers = test::RedisCluster::start_fresh();
+    let fixture = Fixture::on(&servers.url()).await;
+    let mut links = linked(&fixture).await;
     let all = links.now().all();
     assert_eq!(all.len(), 3, "one link a master");
     assert_eq!(renewed(&fixture, &all).await, BUCKETS);
@@ -109,6 +115,9 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
         "and keeps no lease of others back"
     );
 
+    let waits = |link: &Arc<Link>| !link.waiting_elsewhere().is_empty();
+    assert!(left.iter().all(waits));
+
     until(&mut links, |links| links.now().is_whole()).await;
     let taken = links.of(bucket(tenant, theirs)).unwrap();
     for (bucket, generation) in &lost.gens {
@@ -119,7 +128,48 @@ async fn a_master_that_is_down_costs_its_own_buckets_until_its_replica_takes_ove
         assert_eq!(now.gens, link.gens, "the others go on");
     }
     fixture.free_claims().await;
-    apply_batch(&fixture.system, &links.now().all()).await.unwrap();
+    let other_core = linked(&fixture).await.now().all();
+    apply_batch(&fixture.system, &other_core).await.unwrap();
     assert_eq!(fixture.unapplied().await, 0);
     assert_eq!(renewed(&fixture, &links.now().all()).await, BUCKETS);
+    assert!(!left.iter().any(waits), "what another core marked is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_moves_costs_itself_and_no_link() {
+    let servers = test::RedisCluster::start_fresh();
+    let fixture = Fixture::on(&servers.url()).await;
+    let links = linked(&fixture).await;
+    let all = links.now().all();
+    let tenant = fixture.tenant().await;
+    let moving = user(tenant, |_| true);
+    let bucket = bucket(tenant, moving);
+    let link = links.of(bucket).unwrap();
+    let beside = user(tenant, |other| other != bucket && link.gens.contains_key(&other));
+
+    let ask = |node: usize, command: &str| servers.nodes[node].ask(command).unwrap();
+    let id = |node| ask(node, "CLUSTER MYID").lines().nth(1).unwrap().to_owned();
+    let runs = link.incarnation.split('/').next().unwrap();
+    let from = (0..3).find(|node| ask(*node, "INFO server").contains(runs)).unwrap();
+    let to = (from + 1) % 3;
+    let slot = ask(from, &format!("CLUSTER KEYSLOT {}", prefix(bucket)));
+    let set = format!("CLUSTER SETSLOT {}", slot.trim().trim_start_matches(':'));
+    ask(to, &format!("{set} IMPORTING {}", id(from)));
+    ask(from, &format!("{set} MIGRATING {}", id(to)));
+
+    fixture.change(tenant, moving, "inactive").await;
+    let epoch = fixture.change(tenant, beside, "inactive").await;
+    assert_eq!(apply_batch(&fixture.system, &all).await.unwrap(), 2);
+    let register = fixture.register(&link, tenant, beside).await;
+    assert_eq!(register, Some(format!("{epoch}:i")));
+    assert_eq!(fixture.unapplied().await, 1, "what was not served waits");
+    assert_eq!(renewed(&fixture, &all).await, BUCKETS - 1);
+    assert!(!link.over.is_cancelled());
+
+    ask(from, &format!("{set} STABLE"));
+    ask(to, &format!("{set} STABLE"));
+    fixture.free_claims().await;
+    apply_batch(&fixture.system, &all).await.unwrap();
+    assert_eq!(fixture.unapplied().await, 0);
+    assert_eq!(renewed(&fixture, &all).await, BUCKETS);
 }
