@@ -60,7 +60,12 @@ pub async fn of_validation(stage: &Stage, data: &Data) -> Result<Limit> {
     let mut command = log
         .into_iter()
         .map(|(_, _, _, command, _, _)| command)
-        .find(|command| command[0].eq_ignore_ascii_case("EVALSHA") && command.contains(&user))
+        // Not the sweep's, which names the user too and no session.
+        .find(|command| {
+            command[0].eq_ignore_ascii_case("EVALSHA")
+                && command.get(5) == Some(&user)
+                && command.get(SESSION).is_some_and(|id| id.len() > DIGITS)
+        })
         .ok_or_else(|| anyhow!("Redis was not seen to get the script of a validation"))?;
     // EVALSHA, the script, 1, the bucket's prefix, the tenant, the user, the session's id, and what else there is.
     let [prefix, id] = [3, SESSION].map(|index| command[index].clone());
