@@ -1,7 +1,7 @@
 //! The fault campaign: breaks the system in every way that docs/access-ends.md names, as real processes under load, and
 //! checks from what clients saw, from PostgreSQL and from Redis that access ended within the bound and stayed ended.
 //!
-//! `cargo test -p e2e --test campaign -- --short` takes about five minutes; `--help` lists the options.
+//! `cargo test -p e2e --test campaign -- --short` takes about seven minutes; `--help` lists the options.
 
 mod acts;
 mod aftermath;

@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo test -p e2e --test campaign --")]
 pub struct Options {
-    /// Every fault for a few seconds: about five minutes
+    /// Every fault for a few seconds: about seven minutes
     #[arg(long, conflicts_with = "long")]
     short: bool,
     /// Every fault for as long as docs/access-ends.md says, under more load
