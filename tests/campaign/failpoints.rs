@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use e2e::proxy::Way;
 
 use crate::acts;
-use crate::faults::{Also, Expect, Fault, NONE, SESSIONS_LOST, USUAL, WITHOUT_REDIS};
+use crate::fault::{Also, Expect, Fault, NONE, SESSIONS_LOST, USUAL, WITHOUT_REDIS};
 use crate::world::World;
 
 /// The steps of an identity-core from a commit on, and between the two halves of whatever has two.

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use e2e::guards::{Caught, GUARDS, Guard};
 
-use crate::faults::{self, Fault};
+use crate::fault::Fault;
+use crate::faults;
 use crate::load::TWO_SESSIONS;
 use crate::options::Options;
 use crate::row::{Outcome, Row, of_row, run};

@@ -8,6 +8,7 @@ mod aftermath;
 mod calls;
 mod crowd;
 mod failpoints;
+mod fault;
 mod faults;
 mod guards;
 mod load;

@@ -12,7 +12,7 @@ use redis::{Cmd, Pipeline, RedisFuture, Value};
 use redis_topology::Topology;
 
 use crate::acts;
-use crate::faults::{Fault, SESSIONS_LOST, USUAL};
+use crate::fault::{Fault, SESSIONS_LOST, USUAL};
 use crate::world::World;
 
 /// What Redis the system has.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::aftermath::{self, Aftermath};
 use crate::calls::{self, begin};
 use crate::crowd::gather;
-use crate::faults::{Also, Answers, Fault};
+use crate::fault::{Also, Answers, Fault};
 use crate::load::{Load, Plan};
 use crate::options::Options;
 use crate::overload;
