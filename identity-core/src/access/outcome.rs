@@ -22,7 +22,11 @@ impl From<Outcome> for proto::AccessOutcome {
             epoch: outcome.epoch,
             apply_time: outcome.applied_at.map(to_proto),
             pruned: outcome.pruned,
-            prune_time: outcome.pruned_at.map(to_proto),
+            // An acknowledgement may overtake the relay's own note that the register moved.
+            prune_time: outcome
+                .pruned_at
+                .zip(outcome.applied_at)
+                .map(|(p, a)| to_proto(p.max(a))),
         }
     }
 }

@@ -56,12 +56,10 @@ pub(super) async fn run(command: cli::Access, system: &System, output: Output) -
 
 async fn show(system: &System, output: Output, of: &AccessOf) -> Result<(), Failure> {
     let (tenant_id, user_id) = subject(system, of).await?;
-    let request = GetAccessRequest {
-        tenant_id: tenant_id.clone(),
-        user_id: user_id.clone(),
-    };
+    let changes = changes(system, (&tenant_id, &user_id), of.changes).await?;
+    // Asked for last, so that it is never older than the changes below it.
+    let request = GetAccessRequest { tenant_id, user_id };
     let mut shown = Shown::from(system.access().get_access(request).await?.into_inner());
-    let changes = changes(system, (tenant_id, user_id), of.changes).await?;
     let lines: Vec<String> = [shown.to_text()]
         .into_iter()
         .chain(changes.iter().map(Change::to_text))
@@ -101,13 +99,12 @@ async fn subject(system: &System, of: &AccessOf) -> Result<(String, String), Fai
 }
 
 /// The last changes, so many at most.
-async fn changes(system: &System, subject: (String, String), most: usize) -> Result<Vec<Change>, Failure> {
-    let (tenant_id, user_id) = subject;
+async fn changes(system: &System, (tenant_id, user_id): (&str, &str), most: usize) -> Result<Vec<Change>, Failure> {
     let (mut all, mut page_token) = (Vec::new(), String::new());
     while all.len() < most {
         let request = ListAccessChangesRequest {
-            tenant_id: tenant_id.clone(),
-            user_id: user_id.clone(),
+            tenant_id: tenant_id.to_owned(),
+            user_id: user_id.to_owned(),
             page_size: i32::try_from((most - all.len()).min(PAGE)).unwrap_or_default(),
             page_token,
         };
