@@ -27,6 +27,18 @@ pub struct Serve {
     service: Service,
 }
 
+impl Serve {
+    /// A validation is so short that most of its time is lost where threads wake each other. Half as many as there are processors
+    /// take all that one Redis has to give, and leave it some. tokio's own variable stands above this.
+    pub(crate) fn set_threads(&self, runtime: &mut tokio::runtime::Builder) {
+        let is_sessions = matches!(self.service, Service::Sessions(_));
+        if is_sessions && env::var_os("TOKIO_WORKER_THREADS").is_none() {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            runtime.worker_threads(processors.div_ceil(2));
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Service {
     /// identity-core: tenants, credentials, users, access, in PostgreSQL

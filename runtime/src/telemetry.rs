@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::trace;
 
@@ -40,12 +41,7 @@ pub struct Telemetry {
 
 /// Starts telemetry. To be called once, first, in the tokio runtime. Fails when a setting of it is wrong.
 pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(text) if !text.is_empty() => {
-            EnvFilter::try_new(&text).with_context(|| format!("RUST_LOG is no filter: {text:?}"))?
-        }
-        _ => EnvFilter::new("info"),
-    };
+    let filter = filter()?;
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(ansi)
@@ -64,6 +60,13 @@ pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
         .context("metrics cannot be recorded")?;
     metrics::gauge!("portcullis_build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(Telemetry { metrics, traces })
+}
+
+/// By target and level alone: a filter that also knows spans and fields looks at each span each time that it is entered.
+fn filter() -> Result<Targets> {
+    let text = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let text = text.as_deref().unwrap_or("info");
+    text.parse().with_context(|| format!("RUST_LOG is no filter: {text:?}"))
 }
 
 impl Telemetry {
