@@ -45,8 +45,9 @@ pub struct Config {
     #[arg(long, env = "PORTCULLIS_LOGIN_KEY_FILE")]
     pub login_key_file: Option<PathBuf>,
     /// Connections to PostgreSQL for what tenants ask, of which one tenant may use half. Kept apart from them are half as
-    /// many for logins, validations and ends of access, half as many for credentials and tenants, and four for the relay:
-    /// 36 in all where nothing is set, so allow twice as many plus four for each identity-core in max_connections
+    /// many for logins and ends of access, a quarter for what validations ask, half as many for credentials and tenants, and
+    /// four for the relay: 40 in all where nothing is set, so allow nine for each four plus four for each identity-core in
+    /// max_connections
     #[arg(long, env = "PORTCULLIS_DATABASE_POOL_SIZE", default_value_t = 16)]
     pub database_pool_size: u32,
     /// How long one SQL statement may run, in milliseconds

@@ -98,7 +98,8 @@ impl AccessService for Core {
         request: Request<ResolveAccessRequest>,
     ) -> Result<Response<ResolveAccessResponse>, Status> {
         let ResolveAccessRequest { tenant_id, user_id } = request.get_ref();
-        let (store, user) = (self.store_for(&request, tenant_id)?, user(user_id)?);
+        let tenant = Caller::of(request.extensions())?.tenant(tenant_id)?;
+        let (store, user) = (self.store.questions_of(tenant), user(user_id)?);
         let epochs = self.access.resolve(&store, user).await?;
         Ok(Response::new(ResolveAccessResponse {
             epochs: Some(epochs.into()),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use runtime::RequestId;
 use sqlx::PgPool;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -14,7 +13,7 @@ use super::lease::Lease;
 use super::shares::Shares;
 use crate::metrics;
 
-/// How long a request waits for a connection, its tenant's share included, before it is told that the database is
+/// How long a request waits for a connection, its holder's share included, before it is told that the database is
 /// unavailable.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -29,45 +28,38 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// A lane of `size` connections, of which one tenant may hold half.
-    pub(super) fn new(name: &'static str, pool: PgPool, size: u32, patience: Duration) -> Self {
-        let each = usize::try_from(size / 2).unwrap_or(1).max(1);
+    /// A lane of connections, divided so.
+    pub(super) fn new(name: &'static str, pool: PgPool, shares: Shares<Uuid>, patience: Duration) -> Self {
         Lane {
             name,
             pool,
-            shares: Arc::new(Shares::of(each)),
+            shares: Arc::new(shares),
             patience,
         }
     }
 
-    /// A connection for the rows of this tenant, once its share has room.
-    pub(super) async fn connection_for(&self, tenant: Uuid) -> Result<Lease, sqlx::Error> {
-        self.lease(async { self.shares.take(tenant).await.map(Some) }).await
-    }
-
-    /// A connection for what stands above tenants.
-    pub(super) async fn connection(&self) -> Result<Lease, sqlx::Error> {
-        self.lease(async { Ok(None) }).await
-    }
-
-    async fn lease(
-        &self,
-        share: impl Future<Output = Result<Option<OwnedSemaphorePermit>, sqlx::Error>>,
-    ) -> Result<Lease, sqlx::Error> {
+    /// A connection for the rows of this tenant, or for what stands above tenants, once the holder's share has room.
+    pub(super) async fn connection(&self, tenant: Option<Uuid>) -> Result<Lease, sqlx::Error> {
         // What the relay does of itself belongs to no trace.
         let span = match RequestId::current() {
             Some(_) => tracing::info_span!("postgresql", lane = self.name),
             None => Span::none(),
         };
         let asked = Instant::now();
-        let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, async {
-            let share = share.await?;
-            Ok((self.pool.acquire().await?, share))
-        });
-        let taken = taken.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let lease = tokio::time::timeout(ACQUIRE_TIMEOUT, self.lease(tenant.unwrap_or_default(), span)).await;
         metrics::waited(self.name, asked.elapsed());
-        let (connection, share) = taken?;
-        Ok(Lease::new(connection, self.patience, share, span))
+        lease.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn lease(&self, holder: Uuid, span: Span) -> Result<Lease, sqlx::Error> {
+        let part = self.shares.take(holder).await?;
+        let (pool, patience) = (self.pool.clone(), self.patience);
+        let leasing = async move { Ok(Lease::new(pool.acquire().await?, patience, part, span)) };
+        if self.pool.num_idle() > 0 {
+            return leasing.await;
+        }
+        // Connecting outlives who asked for it: where each gives up before a connection is made, none ever is.
+        tokio::spawn(leasing).await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     /// The name, and how many connections are in use and idle.

@@ -18,7 +18,7 @@ use runtime::Secret;
 
 use lane::Lane;
 pub(crate) use mutation::{Binding, Mutation};
-pub(crate) use shares::Shares;
+pub(crate) use shares::{Part, Shares};
 pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
@@ -30,7 +30,10 @@ const RELAY_SIZE: u32 = 4;
 /// How long a connection of a lane with short statements may take to become usable again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const ACCESS: &str = "access";
+/// How many requests of a tenant may wait for each connection that it may have: more would be told late, by the time-out,
+/// what they can be told at once. Ends of access and logins are not counted.
+const WAITING: usize = 32;
+
 /// How long the lane of access waits for a lock: others are behind it. What has to wait longer does so elsewhere.
 const LOCKS_OF_ACCESS: Duration = Duration::from_millis(500);
 
@@ -42,7 +45,8 @@ const SYSTEM: &str = "portcullis_system";
 pub struct Options {
     /// `postgres://…`
     pub url: Secret,
-    /// Connections for what tenants ask. The lanes for access and for the system have half of it each, the relay four.
+    /// Connections for what tenants ask. The lanes for access and for the system have half of it each, that for questions a
+    /// quarter, the relay four.
     pub pool_size: u32,
     /// How long one statement may run.
     pub statement_timeout: Duration,
@@ -53,6 +57,7 @@ pub struct Options {
 pub struct Store {
     tenants: Lane,
     access: Lane,
+    questions: Lane,
     system: Lane,
     relay: Lane,
 }
@@ -61,21 +66,29 @@ impl Store {
     /// Prepares the pools. Fails only when the URL cannot be read.
     pub fn new(options: &Options) -> Result<Self, sqlx::Error> {
         let size = options.pool_size;
-        let half = (size / 2).max(2);
-        let lane = |name, role, size, patience| -> Result<Lane, sqlx::Error> {
-            let locks = if name == ACCESS {
-                LOCKS_OF_ACCESS
-            } else {
-                Duration::ZERO
-            };
-            Ok(Lane::new(name, pool::lazy(options, role, size, locks)?, size, patience))
+        let (half, quarter) = ((size / 2).max(2), (size / 4).max(2));
+        let shares = |each: u32| Shares::of(usize::try_from(each).unwrap_or(1).max(1));
+        let lane = |name, size, locks, shares, patience| -> Result<Lane, sqlx::Error> {
+            Ok(Lane::new(
+                name,
+                pool::lazy(options, TENANT, size, locks)?,
+                shares,
+                patience,
+            ))
         };
+        let above = |name, size| -> Result<Lane, sqlx::Error> {
+            let pool = pool::lazy(options, SYSTEM, size, Duration::ZERO)?;
+            Ok(Lane::new(name, pool, shares(size), PATIENCE))
+        };
+        // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
+        let patience = options.statement_timeout + PATIENCE;
+        let in_line = |size| shares(size / 2).with_line(WAITING);
         Ok(Store {
-            // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
-            tenants: lane("tenants", TENANT, size, options.statement_timeout + PATIENCE)?,
-            access: lane(ACCESS, TENANT, half, PATIENCE)?,
-            system: lane("system", SYSTEM, half, PATIENCE)?,
-            relay: lane("relay", SYSTEM, RELAY_SIZE, PATIENCE)?,
+            tenants: lane("tenants", size, Duration::ZERO, in_line(size), patience)?,
+            access: lane("access", half, LOCKS_OF_ACCESS, shares(half / 2), PATIENCE)?,
+            questions: lane("questions", quarter, Duration::ZERO, in_line(quarter), PATIENCE)?,
+            system: above("system", half)?,
+            relay: above("relay", RELAY_SIZE)?,
         })
     }
 
@@ -84,9 +97,15 @@ impl Store {
         TenantStore::new(self.tenants.clone(), tenant)
     }
 
-    /// The rows of one tenant, by connections that are kept for logins, validations and ends of access.
+    /// The rows of one tenant, by connections that are kept for logins and ends of access.
     pub fn access_of(&self, tenant: TenantId) -> TenantStore {
         TenantStore::new(self.access.clone(), tenant)
+    }
+
+    /// The rows of one tenant, by connections that are kept for what validations ask. After Redis lost its registers each
+    /// validation does: logins and ends of access do not wait behind them.
+    pub fn questions_of(&self, tenant: TenantId) -> TenantStore {
+        TenantStore::new(self.questions.clone(), tenant)
     }
 
     /// The tables above tenants.
@@ -100,14 +119,18 @@ impl Store {
     }
 
     /// The lanes' names, and how many connections each has in use and idle.
-    pub(crate) fn usage(&self) -> [(&'static str, u32, u32); 4] {
-        [&self.tenants, &self.access, &self.system, &self.relay].map(Lane::usage)
+    pub(crate) fn usage(&self) -> [(&'static str, u32, u32); 5] {
+        self.lanes().map(Lane::usage)
     }
 
     /// Closes all connections: nothing is answered afterwards.
     pub async fn close(&self) {
-        for lane in [&self.tenants, &self.access, &self.system, &self.relay] {
+        for lane in self.lanes() {
             lane.close().await;
         }
+    }
+
+    fn lanes(&self) -> [&Lane; 5] {
+        [&self.tenants, &self.access, &self.questions, &self.system, &self.relay]
     }
 }

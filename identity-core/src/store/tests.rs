@@ -6,7 +6,8 @@ use runtime::Secret;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Mutation, Options, Store, TenantId, TenantStore};
+use super::lane::Lane;
+use super::{Mutation, Options, Shares, Store, TenantId, TenantStore};
 use crate::outbox::Event;
 
 const A: Uuid = Uuid::from_u128(0xa);
@@ -186,4 +187,52 @@ async fn every_table_with_a_tenant_is_fenced() {
         .await
         .unwrap();
     assert!(fenced >= 12, "{fenced}");
+}
+
+/// Each gives up before a connection can be made, and one is made all the same.
+#[tokio::test]
+async fn connecting_outlives_who_asked_for_it() {
+    const SLOW: Duration = Duration::from_millis(300);
+    let url = local_stack::test::Postgres::shared()
+        .database("slow", async |_: &str| Ok(()))
+        .await;
+    let options = sqlx::postgres::PgPoolOptions::new().after_connect(|_, _| {
+        Box::pin(async {
+            tokio::time::sleep(SLOW).await;
+            Ok(())
+        })
+    });
+    let lane = Lane::new("slow", options.connect_lazy(&url).unwrap(), Shares::of(1), SLOW);
+    let mut tries = 0;
+    while tokio::time::timeout(SLOW / 3, lane.connection(None)).await.is_err() {
+        tries += 1;
+        assert!(
+            tries < 50,
+            "nobody waited for long enough, so no connection was ever made"
+        );
+    }
+    assert!(tries > 0, "it was not slow");
+}
+
+/// One tenant's crowd: those for whom there is a place wait, and the next one is refused at once. Others do not notice, nor do
+/// ends of access.
+#[tokio::test]
+async fn who_comes_when_too_many_wait_is_refused_at_once() {
+    let fixture = fixture(2).await;
+    let (a, b) = (fixture.of(A), fixture.of(B));
+    let _held = a.read().await.unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..super::WAITING {
+        let a = a.clone();
+        waiting.spawn(async move { a.read().await.map(drop) });
+    }
+    tokio::task::yield_now().await;
+    let refused = async { a.read().await.map(drop) };
+    let refused = tokio::time::timeout(super::lane::ACQUIRE_TIMEOUT / 2, refused).await;
+    let refused = refused.expect("at once").expect_err("every place is taken");
+    assert!(refused.retryable(), "{refused:?}");
+    assert!(waiting.try_join_next().is_none(), "those who came before still wait");
+    b.read().await.expect("another tenant has its own share");
+    let ends = fixture.store.access_of(TenantId::authenticated(A));
+    ends.read().await.expect("ends of access have their own lane");
 }
