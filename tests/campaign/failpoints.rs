@@ -35,7 +35,7 @@ const ARMED: Fault = Fault {
     ..USUAL
 };
 
-pub const FAULTS: [Fault; 7] = [
+pub const FAULTS: [Fault; 8] = [
     Fault {
         name: "killed-at-each-step",
         what: "an identity-core is killed between commit, claim, apply and done, before a grant, within an answer and between the halves of a new generation",
@@ -96,9 +96,26 @@ pub const FAULTS: [Fault; 7] = [
         also: Also::Racers,
         ..ARMED
     },
+    // Half of the time there is no lease and the cores are asked, and what is granted then rests on a look from before.
+    Fault {
+        name: "leases-late",
+        what: "one relay grants leases 2 s after its look, the other none, and changes and answers reach the registers 1 s late",
+        seconds: (0, 10),
+        inject: |world, _| {
+            let late = "relay::claimed=freeze:1000\nanswer::read=freeze:1000";
+            let armed = [(0, 2_000), (1, 10_000)];
+            acts::now(
+                armed
+                    .into_iter()
+                    .try_for_each(|(core, millis)| world.arm(core, &format!("lease::checked=freeze:{millis}\n{late}"))),
+            )
+        },
+        expect: WITHOUT_REDIS,
+        ..ARMED
+    },
     Fault {
         name: "redis-split-unnoticed",
-        what: "half of the processes see a replica that took over, and the relay at the old master does not look for 10 s",
+        what: "half of the processes see a replica that took over, and the relay at the old master, the quicker one, does not look for 10 s",
         seconds: (0, 10),
         inject: |world, _| Box::pin(split_unnoticed(world)),
         heal: |world, _| {
@@ -143,6 +160,8 @@ async fn killed_at_each_step(world: &mut World, lasts: Duration) -> Result<()> {
 
 async fn split_unnoticed(world: &mut World) -> Result<()> {
     world.arm(0, "lease::checked=freeze:10000")?;
+    // It claims most of what changes, and moves the old master's registers.
+    world.arm(1, "relay::claimed=freeze:1500")?;
     // Until its look at the leases is frozen.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     acts::split(world).await

@@ -71,7 +71,7 @@ async fn missed(guard: &Guard, fault: &Fault, options: &Options, seed: u64) -> R
             .await
             .with_context(|| format!("without {}", guard.name))?;
         if let Some(saw) = saw(&run(&mut world, fault, options, seed).await) {
-            return Ok(Some(saw));
+            return Ok(Some(format!("{saw}, try {}", turn + 1)));
         }
     }
     Ok(None)

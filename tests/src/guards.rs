@@ -171,7 +171,7 @@ pub const GUARDS: [Guard; 21] = [
         name: "prune-on-refusal",
         what: "what the core refuses is deleted at once, before the register can be believed again",
         removed: Removal::Named,
-        caught: Caught::Campaign("cores-killed", 3),
+        caught: Caught::Campaign("leases-late", 8),
     },
     Guard {
         name: "create-lease",
