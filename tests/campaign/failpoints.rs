@@ -35,7 +35,7 @@ const ARMED: Fault = Fault {
     ..USUAL
 };
 
-pub const FAULTS: [Fault; 7] = [
+pub const FAULTS: [Fault; 8] = [
     Fault {
         name: "killed-at-each-step",
         what: "an identity-core is killed between commit, claim, apply and done, before a grant, within an answer and between the halves of a new generation",
@@ -94,6 +94,23 @@ pub const FAULTS: [Fault; 7] = [
         inject: |world, _| acts::now((0..2).try_for_each(|core| world.arm(core, "answer::read=freeze:700"))),
         expect: NONE,
         also: Also::Racers,
+        ..ARMED
+    },
+    // Half of the time there is no lease and the cores are asked, and what is granted then rests on a look from before.
+    Fault {
+        name: "leases-late",
+        what: "one relay grants leases 2 s after its look, the other none, and changes and answers reach the registers 1 s late",
+        seconds: (0, 10),
+        inject: |world, _| {
+            let late = "relay::claimed=freeze:1000\nanswer::read=freeze:1000";
+            let armed = [(0, 2_000), (1, 10_000)];
+            acts::now(
+                armed
+                    .into_iter()
+                    .try_for_each(|(core, millis)| world.arm(core, &format!("lease::checked=freeze:{millis}\n{late}"))),
+            )
+        },
+        expect: WITHOUT_REDIS,
         ..ARMED
     },
     Fault {

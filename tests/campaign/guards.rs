@@ -28,6 +28,7 @@ pub async fn all_are_missed(options: &Options, seed: u64) -> Result<bool> {
                 "`a_script_without_one_of_its_guards_is_noticed` alone".to_owned(),
                 why.to_owned(),
             ),
+            Caught::Test(test, why) => (format!("`{test}` alone"), why.to_owned()),
             Caught::Campaign(row, seconds) => {
                 let saw = missed(guard, &lasting(row, seconds)?, options, seed).await?;
                 good &= saw.is_some();
@@ -71,7 +72,7 @@ async fn missed(guard: &Guard, fault: &Fault, options: &Options, seed: u64) -> R
             .await
             .with_context(|| format!("without {}", guard.name))?;
         if let Some(saw) = saw(&run(&mut world, fault, options, seed).await) {
-            return Ok(Some(saw));
+            return Ok(Some(format!("{saw}, try {}", turn + 1)));
         }
     }
     Ok(None)
