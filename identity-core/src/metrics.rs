@@ -12,6 +12,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 const CONNECTIONS: &str = "portcullis_database_connections";
 const WAIT: &str = "portcullis_database_wait_seconds";
+const REFUSED: &str = "portcullis_database_refused_total";
 const WAITING: &str = "portcullis_outbox_waiting";
 const LAG: &str = "portcullis_outbox_lag_seconds";
 const END: &str = "portcullis_access_end_seconds";
@@ -33,6 +34,10 @@ pub(crate) fn describe() {
     describe_gauge!(
         CONNECTIONS,
         "Connections to PostgreSQL, by lane and by whether they are idle or in use"
+    );
+    describe_counter!(
+        REFUSED,
+        "Requests that were refused at once as too many of their tenant waited for a connection, by lane"
     );
     describe_histogram!(
         WAIT,
@@ -76,6 +81,7 @@ pub(crate) fn describe() {
     );
     counter!(GENERATIONS).absolute(0);
     counter!(NUMBERED).absolute(0);
+    counter!(REFUSED, "lane" => "tenants").absolute(0);
     gauge!(LINKED).set(0);
     gauge!(SUBSCRIPTIONS).set(0);
 }
@@ -83,6 +89,11 @@ pub(crate) fn describe() {
 /// A request waited so long for a connection.
 pub(crate) fn waited(lane: &'static str, wait: Duration) {
     histogram!(WAIT, "lane" => lane).record(wait.as_secs_f64());
+}
+
+/// A request was refused, as too many of its tenant wait.
+pub(crate) fn refused(lane: &'static str) {
+    counter!(REFUSED, "lane" => lane).increment(1);
 }
 
 /// A register moved so long after its change.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::Registry;
@@ -41,7 +41,7 @@ pub struct Telemetry {
 
 /// Starts telemetry. To be called once, first, in the tokio runtime. Fails when a setting of it is wrong.
 pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
-    let filter = filter()?;
+    let filter = filter(&std::env::var("RUST_LOG").unwrap_or_default())?;
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(ansi)
@@ -63,9 +63,17 @@ pub fn init(service: &'static str, format: LogFormat) -> Result<Telemetry> {
 }
 
 /// By target and level alone: a filter that also knows spans and fields looks at each span each time that it is entered.
-fn filter() -> Result<Targets> {
-    let text = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let text = text.as_deref().unwrap_or("info");
+fn filter(text: &str) -> Result<Targets> {
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    ensure!(
+        !text.contains('['),
+        "RUST_LOG chooses by target and level, and not by span: {text:?}"
+    );
+    let text = if parts.is_empty() {
+        "info".to_owned()
+    } else {
+        parts.join(",")
+    };
     text.parse().with_context(|| format!("RUST_LOG is no filter: {text:?}"))
 }
 
@@ -85,6 +93,35 @@ impl Telemetry {
     pub fn flush(self) {
         if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {
             tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_read_as_people_write_it() {
+        let check = |text: &str, (ours, others): (bool, bool)| {
+            let filter = filter(text).unwrap();
+            let lets_through = |target| filter.would_enable(target, &Level::DEBUG);
+            assert_eq!(
+                (lets_through("identity_core::access"), lets_through("h2")),
+                (ours, others),
+                "{text:?}"
+            );
+            assert_eq!(filter.would_enable("h2", &Level::WARN), text != "off", "{text:?}");
+        };
+        check("", (false, false));
+        check(" info, ", (false, false));
+        check("debug", (true, true));
+        check("warn, identity_core=debug", (true, false));
+        check("off", (false, false));
+        for wrong in ["a=b=c", "[grpc]=debug", "identity_core[grpc{id=1}]=debug"] {
+            assert!(filter(wrong).is_err(), "{wrong}");
         }
     }
 }

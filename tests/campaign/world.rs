@@ -100,8 +100,6 @@ impl World {
             );
             let mut settings = sabotage.clone();
             settings.extend(cfg!(feature = "sabotage").then_some(failpoints));
-            // As many as where nothing is set: what is measured is what is run.
-            settings.push(("PORTCULLIS_DATABASE_POOL_SIZE", "16".to_owned()));
             Member::core(&home, number, &database(number), &registers(number), &settings)
         };
         let cores: Vec<_> = (0..2).map(core).collect();

@@ -1,6 +1,7 @@
 //! Writes a group that was locked: the second half of PUT and PATCH, and what creating has in common with it.
 
 use identity_proto::identity::v1::{Group, UnknownMembers};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::delta::{Delta, unknown};
@@ -9,7 +10,7 @@ use super::{Groups, LONGEST, no_group, version_mismatch, write_error};
 use crate::error::database;
 use crate::outbox::Event;
 use crate::stamp::Stamp;
-use crate::store::{Mutation, Part, Tx};
+use crate::store::{Mutation, Tx};
 use crate::{Error, keys};
 
 /// Makes members of those of the ids who are none yet, under the names that stand beside them. Each is kept from being deleted
@@ -120,7 +121,7 @@ pub(super) struct Locked {
 pub(super) struct Change {
     pub(super) locked: Locked,
     tx: Tx,
-    _turn: Part,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// Which request writes, for the event's name.

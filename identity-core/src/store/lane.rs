@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use runtime::RequestId;
 use sqlx::PgPool;
-use tracing::Span;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::lease::Lease;
@@ -38,28 +39,47 @@ impl Lane {
         }
     }
 
-    /// A connection for the rows of this tenant, or for what stands above tenants, once the holder's share has room.
-    pub(super) async fn connection(&self, tenant: Option<Uuid>) -> Result<Lease, sqlx::Error> {
+    /// A connection for the rows of this tenant, once its share has room.
+    pub(super) async fn connection_for(&self, tenant: Uuid) -> Result<Lease, sqlx::Error> {
+        let share = async { self.shares.take(tenant).await.map(Some) };
+        self.lease(async { share.await.inspect_err(|_| metrics::refused(self.name)) })
+            .await
+    }
+
+    /// A connection for what stands above tenants.
+    pub(super) async fn connection(&self) -> Result<Lease, sqlx::Error> {
+        self.lease(async { Ok(None) }).await
+    }
+
+    async fn lease(
+        &self,
+        share: impl Future<Output = Result<Option<OwnedSemaphorePermit>, sqlx::Error>>,
+    ) -> Result<Lease, sqlx::Error> {
         // What the relay does of itself belongs to no trace.
         let span = match RequestId::current() {
             Some(_) => tracing::info_span!("postgresql", lane = self.name),
             None => Span::none(),
         };
         let asked = Instant::now();
-        let lease = tokio::time::timeout(ACQUIRE_TIMEOUT, self.lease(tenant.unwrap_or_default(), span)).await;
-        metrics::waited(self.name, asked.elapsed());
-        lease.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let taken = tokio::time::timeout(ACQUIRE_TIMEOUT, async { self.take(share.await?, span).await });
+        let taken = taken.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        // Who was refused did not wait.
+        if matches!(taken, Ok(_) | Err(sqlx::Error::PoolTimedOut)) {
+            metrics::waited(self.name, asked.elapsed());
+        }
+        taken
     }
 
-    async fn lease(&self, holder: Uuid, span: Span) -> Result<Lease, sqlx::Error> {
-        let part = self.shares.take(holder).await?;
+    async fn take(&self, share: Option<OwnedSemaphorePermit>, span: Span) -> Result<Lease, sqlx::Error> {
         let (pool, patience) = (self.pool.clone(), self.patience);
-        let leasing = async move { Ok(Lease::new(pool.acquire().await?, patience, part, span)) };
-        if self.pool.num_idle() > 0 {
-            return leasing.await;
+        let taking = async move { Ok(Lease::new(pool.acquire().await?, patience, share, span)) };
+        let is_full = self.pool.size() >= self.pool.options().get_max_connections();
+        if is_full || self.pool.num_idle() > 0 {
+            return taking.await;
         }
         // Connecting outlives who asked for it: where each gives up before a connection is made, none ever is.
-        tokio::spawn(leasing).await.unwrap_or(Err(sqlx::Error::PoolClosed))
+        let taking = tokio::spawn(taking.in_current_span());
+        taking.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     /// The name, and how many connections are in use and idle.

@@ -10,9 +10,8 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
-
-use super::shares::Part;
 
 /// A connection in use.
 pub(crate) struct Lease {
@@ -21,18 +20,23 @@ pub(crate) struct Lease {
     patience: Duration,
     /// In a transaction that was not committed.
     open: bool,
-    part: Option<Part>,
+    share: Option<OwnedSemaphorePermit>,
     /// What was done with it, in the trace of the request.
     _span: Span,
 }
 
 impl Lease {
-    pub(super) fn new(connection: PoolConnection<Postgres>, patience: Duration, part: Part, span: Span) -> Self {
+    pub(super) fn new(
+        connection: PoolConnection<Postgres>,
+        patience: Duration,
+        share: Option<OwnedSemaphorePermit>,
+        span: Span,
+    ) -> Self {
         Lease {
             connection: Some(connection),
             patience,
             open: false,
-            part: Some(part),
+            share,
             _span: span,
         }
     }
@@ -74,7 +78,7 @@ impl Drop for Lease {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        let (patience, open, part) = (self.patience, self.open, self.part.take());
+        let (patience, open, share) = (self.patience, self.open, self.share.take());
         let Ok(runtime) = Handle::try_current() else {
             drop(connection.detach());
             return;
@@ -82,7 +86,7 @@ impl Drop for Lease {
         runtime.spawn(async move {
             give_back(connection, open, patience).await;
             // A statement that its caller gave up counts against the tenant until PostgreSQL is done with it.
-            drop(part);
+            drop(share);
         });
     }
 }

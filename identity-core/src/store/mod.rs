@@ -18,7 +18,7 @@ use runtime::Secret;
 
 use lane::Lane;
 pub(crate) use mutation::{Binding, Mutation};
-pub(crate) use shares::{Part, Shares};
+pub(crate) use shares::Shares;
 pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
@@ -31,7 +31,7 @@ const RELAY_SIZE: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many requests of a tenant may wait for each connection that it may have: more would be told late, by the time-out,
-/// what they can be told at once. Ends of access and logins are not counted.
+/// what they can be told at once. Logins, ends of access and validations are never refused for that.
 const WAITING: usize = 32;
 
 /// How long the lane of access waits for a lock: others are behind it. What has to wait longer does so elsewhere.
@@ -67,7 +67,7 @@ impl Store {
     pub fn new(options: &Options) -> Result<Self, sqlx::Error> {
         let size = options.pool_size;
         let (half, quarter) = ((size / 2).max(2), (size / 4).max(2));
-        let shares = |each: u32| Shares::of(usize::try_from(each).unwrap_or(1).max(1));
+        let share = |size: u32| Shares::of(usize::try_from(size / 2).unwrap_or(1).max(1));
         let lane = |name, size, locks, shares, patience| -> Result<Lane, sqlx::Error> {
             Ok(Lane::new(
                 name,
@@ -78,15 +78,20 @@ impl Store {
         };
         let above = |name, size| -> Result<Lane, sqlx::Error> {
             let pool = pool::lazy(options, SYSTEM, size, Duration::ZERO)?;
-            Ok(Lane::new(name, pool, shares(size), PATIENCE))
+            Ok(Lane::new(name, pool, share(size), PATIENCE))
         };
         // A list that its caller gave up still runs: dropping its connection would not stop it, only uncount it.
-        let patience = options.statement_timeout + PATIENCE;
-        let in_line = |size| shares(size / 2).with_line(WAITING);
+        let of_lists = options.statement_timeout + PATIENCE;
         Ok(Store {
-            tenants: lane("tenants", size, Duration::ZERO, in_line(size), patience)?,
-            access: lane("access", half, LOCKS_OF_ACCESS, shares(half / 2), PATIENCE)?,
-            questions: lane("questions", quarter, Duration::ZERO, in_line(quarter), PATIENCE)?,
+            tenants: lane(
+                "tenants",
+                size,
+                Duration::ZERO,
+                share(size).with_line(WAITING),
+                of_lists,
+            )?,
+            access: lane("access", half, LOCKS_OF_ACCESS, share(half), PATIENCE)?,
+            questions: lane("questions", quarter, Duration::ZERO, share(quarter), PATIENCE)?,
             system: above("system", half)?,
             relay: above("relay", RELAY_SIZE)?,
         })

@@ -24,7 +24,7 @@ impl SystemStore {
     /// one, and the users of a deleted tenant went with the tenant's. Whatever has one goes through
     /// [`SystemStore::change`].
     pub(crate) async fn connection(&self) -> Result<Lease, Error> {
-        self.lane.connection(None).await.map_err(database)
+        self.lane.connection().await.map_err(database)
     }
 
     /// Executes a change of a tenant together with its event.
@@ -38,7 +38,7 @@ impl SystemStore {
     where
         T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut connection = self.lane.connection(None).await?;
+        let mut connection = self.lane.connection().await?;
         let statement = bind(mutation.with(tenant, event));
         statement.fetch_optional(&mut *connection).await
     }

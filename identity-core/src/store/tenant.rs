@@ -91,7 +91,7 @@ impl TenantStore {
 
     async fn begin_with(&self, begin: &str) -> Result<Tx, sqlx::Error> {
         let statement = self.setting(begin);
-        let mut connection = self.lane.connection(Some(self.tenant.0)).await?;
+        let mut connection = self.lane.connection_for(self.tenant.0).await?;
         connection.begin(statement).await?;
         Ok(Tx {
             connection,
@@ -100,7 +100,7 @@ impl TenantStore {
     }
 
     async fn connection(&self, mode: &str) -> Result<Lease, sqlx::Error> {
-        let mut connection = self.lane.connection(Some(self.tenant.0)).await?;
+        let mut connection = self.lane.connection_for(self.tenant.0).await?;
         connection.execute(AssertSqlSafe(self.setting(mode))).await?;
         Ok(connection)
     }

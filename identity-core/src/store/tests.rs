@@ -204,7 +204,7 @@ async fn connecting_outlives_who_asked_for_it() {
     });
     let lane = Lane::new("slow", options.connect_lazy(&url).unwrap(), Shares::of(1), SLOW);
     let mut tries = 0;
-    while tokio::time::timeout(SLOW / 3, lane.connection(None)).await.is_err() {
+    while tokio::time::timeout(SLOW / 3, lane.connection()).await.is_err() {
         tries += 1;
         assert!(
             tries < 50,

@@ -215,6 +215,14 @@ async fn an_acknowledgement_that_comes_late_or_twice_counts_once() {
     let ann = acme.create(named("ann")).await.unwrap().id;
     acme.patch(&ann, vec![replace("active", false)]).await.unwrap();
     let epoch = acme.trace(&ann).await.epoch;
+    prune(&core, acme.tenant, &ann, epoch, (9, 0)).await;
+    let early = changes(&core, of(&acme, &ann)).await;
+    assert_eq!(
+        outcome(&early[0]).prune_time,
+        None,
+        "its register is not known to have moved"
+    );
+    mark_applied(&core).await;
     for (count, expect) in [(0, 0), (5, 5), (5, 5), (3, 5), (8, 8)] {
         prune(&core, acme.tenant, &ann, epoch, (9, count)).await;
         let listed = changes(&core, of(&acme, &ann)).await;
