@@ -64,6 +64,10 @@ impl From<Error> for Status {
             Error::Random => (Code::Internal, ErrorReason::Internal, None),
         };
         match code {
+            // The link says it once, and the metrics how often: without Redis no validation of thousands a second has news.
+            Code::Unavailable if matches!(error, Error::Down) => {
+                tracing::debug!("a call is unanswered: no link to Redis");
+            }
             Code::Unavailable => tracing::warn!(error = &error as &dyn std::error::Error, "a call is unanswered"),
             Code::Internal => tracing::error!(error = &error as &dyn std::error::Error, "a call failed"),
             _ => {}

@@ -100,7 +100,10 @@ impl World {
             );
             let mut settings = sabotage.clone();
             settings.extend(cfg!(feature = "sabotage").then_some(failpoints));
-            Member::core(&home, number, &database(number), &registers(number), &settings)
+            let mut core = Member::core(&home, number, &database(number), &registers(number), &settings);
+            // As many as where nothing is set: what is measured is what is run.
+            core.set("PORTCULLIS_DATABASE_POOL_SIZE", Some("16"));
+            core
         };
         let cores: Vec<_> = (0..2).map(core).collect();
         let mut to_cores = Vec::new();
