@@ -1,6 +1,6 @@
 //! The campaign against itself: one guard after the other is taken away, and the row that is named for it has to fail.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::guards::{Caught, GUARDS, Guard};
 
 use crate::fault::Fault;
@@ -31,8 +31,8 @@ pub async fn all_are_missed(options: &Options, seed: u64) -> Result<bool> {
             Caught::Test(test, why) => (format!("`{test}` alone"), why.to_owned()),
             Caught::Campaign(row, seconds) => {
                 let saw = missed(guard, &lasting(row, seconds)?, options, seed).await?;
-                good &= saw.is_some();
-                (format!("`{row}`"), saw.unwrap_or_else(|| "**nothing**".to_owned()))
+                good &= saw.is_ok();
+                (format!("`{row}`"), saw.unwrap_or_else(|nothing| nothing))
             }
         };
         println!("| {} | {} | {by} | {saw} |", guard.name, guard.what);
@@ -54,7 +54,7 @@ async fn controls(guards: &[&Guard], options: &Options, seed: u64) -> Result<boo
             println!("{}", row.line());
             if row.failed() {
                 crate::tell(&row, &mut world)?;
-                good &= saw(&row).is_none();
+                good &= matches!(saw(&row), Ok(None));
                 drop(world);
                 world = World::start(seed, None).await?;
             }
@@ -64,32 +64,33 @@ async fn controls(guards: &[&Guard], options: &Options, seed: u64) -> Result<boo
     Ok(good)
 }
 
-/// What the row saw without the guard, if it failed.
-async fn missed(guard: &Guard, fault: &Fault, options: &Options, seed: u64) -> Result<Option<String>> {
+/// What the row saw without the guard, or that it saw nothing, or was never judged.
+async fn missed(guard: &Guard, fault: &Fault, options: &Options, seed: u64) -> Result<Result<String, String>> {
+    let mut nothing = "**nothing**".to_owned();
     for turn in 0..TRIES {
         let seed = of_row(seed, usize::try_from(turn)?);
         let mut world = World::start(seed, Some(guard))
             .await
             .with_context(|| format!("without {}", guard.name))?;
-        if let Some(saw) = saw(&run(&mut world, fault, options, seed).await) {
-            return Ok(Some(format!("{saw}, try {}", turn + 1)));
+        match saw(&run(&mut world, fault, options, seed).await) {
+            Ok(Some(saw)) => return Ok(Ok(format!("{saw}, try {}", turn + 1))),
+            Ok(None) => {}
+            Err(why) => nothing = format!("**nothing**, and try {} broke: {why:#}", turn + 1),
         }
     }
-    Ok(None)
+    Ok(Err(nothing))
 }
 
-/// What is wrong with access, if anything is. That something took its time says nothing of a guard.
-fn saw(row: &Row) -> Option<String> {
+/// What is wrong with access, if anything is. That something took its time says nothing of a guard. An error: the row was
+/// not judged.
+fn saw(row: &Row) -> Result<Option<String>> {
     let judged = match &row.outcome {
         Outcome::Judged(judged) => judged,
-        Outcome::Broken(why) | Outcome::NotRun(why) => {
-            eprintln!("{}: {why}", row.name);
-            return None;
-        }
+        Outcome::Broken(why) | Outcome::NotRun(why) => bail!("{}: {why}", row.name),
     };
     let found = judged.failures.iter().filter_map(|text| Some((severity(text)?, text)));
-    let worst = found.clone().min()?;
-    Some(format!("{} ({} findings)", worst.1, found.count()))
+    let worst = found.clone().min();
+    Ok(worst.map(|worst| format!("{} ({} findings)", worst.1, found.count())))
 }
 
 /// The less the worse; nothing, if it is not about access.

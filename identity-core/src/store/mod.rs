@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many requests of a tenant may wait for each connection that it may have: more would be told late, by the time-out,
 /// what they can be told at once. Logins, ends of access and validations are never refused for that.
-const WAITING: usize = 32;
+const WAITING: usize = 16;
 
 /// How long the lane of access waits for a lock: others are behind it. What has to wait longer does so elsewhere.
 const LOCKS_OF_ACCESS: Duration = Duration::from_millis(500);
