@@ -5,7 +5,7 @@ use prost::Message as _;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 use protox::prost_reflect::prost_types::field_descriptor_proto::Label;
 
-const PROTOS: [&str; 15] = [
+const PROTOS: [&str; 18] = [
     "identity/v1/attribute.proto",
     "identity/v1/user.proto",
     "identity/v1/filter.proto",
@@ -17,6 +17,9 @@ const PROTOS: [&str; 15] = [
     "identity/v1/group_service.proto",
     "identity/v1/tenant_service.proto",
     "identity/v1/credential_service.proto",
+    "identity/v1/client_service.proto",
+    "identity/v1/oauth_service.proto",
+    "identity/v1/audit_service.proto",
     "identity/v1/access_service.proto",
     "identity/v1/event.proto",
     "identity/v1/event_service.proto",

@@ -81,6 +81,12 @@ impl Error {
             | ErrorReason::LoginInvalid
             | ErrorReason::LoginStale
             | ErrorReason::AccessEnded
+            | ErrorReason::ClientInvalid
+            | ErrorReason::GrantInvalid
+            | ErrorReason::ClientUnauthorized
+            | ErrorReason::ScopeInvalid
+            | ErrorReason::RedirectUriMismatch
+            | ErrorReason::ConsentRefused
             | ErrorReason::Internal => false,
         }
     }

@@ -1,35 +1,59 @@
-//! The form of a SCIM bearer token: `pcs_<43 base62 digits of 256 random bits>_<6 base62 digits of their CRC-32>`.
+//! The form of what is secret: `<prefix><43 base62 digits of 256 random bits>_<6 base62 digits of their CRC-32>`.
 //!
-//! The prefix lets secret scanners find a leaked token; the checksum lets the edge refuse a mistyped one without a
-//! look-up, and adds no security. Only the SHA-256 of the whole token is stored or sent between processes.
+//! The prefix lets secret scanners find a leaked one and says what it is; the checksum lets the edge refuse a mistyped one
+//! without a look-up, and adds no security. Only the SHA-256 of the whole text is stored, or sent to the core.
 
 use sha2::{Digest, Sha256};
 
-const PREFIX: &str = "pcs_";
+/// What a secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `pcs_`: a bearer token with which SCIM is called, static or from the token endpoint.
+    Token,
+    /// `pcc_`: an OAuth client's secret.
+    ClientSecret,
+    /// `pca_`: an authorization code.
+    Code,
+    /// `pcr_`: a refresh token.
+    RefreshToken,
+}
+
+const PREFIX: usize = 4;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_DIGITS: usize = 43;
 const CHECKSUM_DIGITS: usize = 6;
-const LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + 1 + CHECKSUM_DIGITS;
+const LENGTH: usize = PREFIX + RANDOM_DIGITS + 1 + CHECKSUM_DIGITS;
 
-/// Writes the token of 256 random bits.
-pub fn token(random: [u8; 32]) -> String {
-    let body = base62::<RANDOM_DIGITS>(random);
-    let checksum = checksum(&body);
-    format!("{PREFIX}{body}_{checksum}")
-}
-
-/// Whether `token` has the form and the checksum of a token; says nothing about whether it exists.
-pub fn well_formed(token: &str) -> bool {
-    if token.len() != LENGTH || !token.is_ascii() {
-        return false;
+impl Kind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Kind::Token => "pcs_",
+            Kind::ClientSecret => "pcc_",
+            Kind::Code => "pca_",
+            Kind::RefreshToken => "pcr_",
+        }
     }
-    let Some((body, given)) = token.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('_')) else {
-        return false;
-    };
-    body.len() == RANDOM_DIGITS && body.bytes().all(|byte| byte.is_ascii_alphanumeric()) && checksum(body) == given
+
+    /// Writes 256 random bits.
+    pub fn write(self, random: [u8; 32]) -> String {
+        let body = base62::<RANDOM_DIGITS>(random);
+        let checksum = checksum(&body);
+        format!("{}{body}_{checksum}", self.prefix())
+    }
+
+    /// Whether `text` has the form and the checksum of this kind; says nothing about whether it exists.
+    pub fn fits(self, text: &str) -> bool {
+        if text.len() != LENGTH || !text.is_ascii() {
+            return false;
+        }
+        let Some((body, given)) = text.strip_prefix(self.prefix()).and_then(|rest| rest.rsplit_once('_')) else {
+            return false;
+        };
+        body.len() == RANDOM_DIGITS && body.bytes().all(|byte| byte.is_ascii_alphanumeric()) && checksum(body) == given
+    }
 }
 
-/// The SHA-256 under which a token is stored.
+/// The SHA-256 under which it is stored.
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -58,25 +82,32 @@ fn base62<const COUNT: usize>(bytes: impl AsRef<[u8]>) -> String {
 mod tests {
     use super::*;
 
+    const KINDS: [Kind; 4] = [Kind::Token, Kind::ClientSecret, Kind::Code, Kind::RefreshToken];
+
     #[test]
-    fn a_token_is_well_formed_and_no_altered_one_is() {
-        let token = token([7; 32]);
-        assert!(well_formed(&token), "{token}");
-        for position in 0..token.len() {
-            let mut altered = token.clone().into_bytes();
-            altered[position] = if altered[position] == b'x' { b'y' } else { b'x' };
-            let altered = String::from_utf8(altered).unwrap();
-            assert!(!well_formed(&altered), "{altered}");
+    fn what_is_written_fits_and_nothing_altered_does() {
+        for kind in KINDS {
+            let text = kind.write([7; 32]);
+            assert!(kind.fits(&text), "{text}");
+            for other in KINDS.into_iter().filter(|other| *other != kind) {
+                assert!(!other.fits(&text), "{text} is no {other:?}");
+            }
+            for position in 0..text.len() {
+                let mut altered = text.clone().into_bytes();
+                altered[position] = if altered[position] == b'x' { b'y' } else { b'x' };
+                let altered = String::from_utf8(altered).unwrap();
+                assert!(!kind.fits(&altered), "{altered}");
+            }
+            assert!(!kind.fits(&text[..text.len() - 6]));
+            assert!(!kind.fits(""));
+            assert!(!kind.fits(&"é".repeat(27)));
         }
-        assert!(!well_formed(&token[..token.len() - 6]));
-        assert!(!well_formed(""));
-        assert!(!well_formed(&"é".repeat(27)));
     }
 
     #[test]
-    fn every_bit_reaches_the_token() {
-        assert_ne!(token([0; 32]), token([255; 32]));
-        assert_eq!(token([0; 32]).len(), LENGTH);
-        assert_eq!(token([255; 32]).len(), LENGTH);
+    fn every_bit_is_written() {
+        assert_ne!(Kind::Token.write([0; 32]), Kind::Token.write([255; 32]));
+        assert_eq!(Kind::Token.write([0; 32]).len(), LENGTH);
+        assert_eq!(Kind::Token.write([255; 32]).len(), LENGTH);
     }
 }

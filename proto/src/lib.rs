@@ -55,6 +55,9 @@ pub static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
 /// Metadata key under which the edge forwards the lower-case hex SHA-256 of a SCIM caller's bearer token.
 pub const CREDENTIAL_METADATA: &str = "portcullis-credential";
 
+/// Metadata key under which the edge says from where a credential was used: an IP address, as the edge saw it.
+pub const ADDRESS_METADATA: &str = "portcullis-address";
+
 #[cfg(test)]
 mod tests {
     use super::METHODS;

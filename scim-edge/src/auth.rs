@@ -73,7 +73,7 @@ pub struct Authenticator {
 impl Authenticator {
     async fn authenticate(&self, core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>, Error> {
         let token = bearer_token(headers)?;
-        if !credential::well_formed(token) {
+        if !credential::Kind::Token.fits(token) {
             return Err(Error::MalformedToken);
         }
         let hash = credential::hash(token);

@@ -213,9 +213,19 @@ fn outcome(reason: ErrorReason) -> (StatusCode, Option<&'static str>) {
         R::VersionMismatch => (StatusCode::PRECONDITION_FAILED, None),
         // The edge's own key is refused while keys are rotated or set up: the client should come back.
         R::Unavailable | R::ServiceKeyInvalid | R::MethodNotAllowed => (StatusCode::SERVICE_UNAVAILABLE, None),
-        R::Internal | R::Unspecified | R::LoginInvalid | R::LoginStale | R::AccessEnded | R::EventsGone => {
-            (StatusCode::INTERNAL_SERVER_ERROR, None)
-        }
+        // No SCIM request meets these.
+        R::Internal
+        | R::Unspecified
+        | R::LoginInvalid
+        | R::LoginStale
+        | R::AccessEnded
+        | R::EventsGone
+        | R::ClientInvalid
+        | R::GrantInvalid
+        | R::ClientUnauthorized
+        | R::ScopeInvalid
+        | R::RedirectUriMismatch
+        | R::ConsentRefused => (StatusCode::INTERNAL_SERVER_ERROR, None),
     }
 }
 

@@ -6,8 +6,9 @@ use uuid::Uuid;
 use super::{Credentials, Row};
 use crate::error::{Error, database};
 
-const LIST: &str = "SELECT credential_id, tenant_id, hint, scopes, created_at, expires_at, last_used_at, revoked_at
-    FROM credential WHERE tenant_id = $1 ORDER BY created_at DESC, credential_id DESC LIMIT 1000";
+const LIST: &str = "SELECT credential_id, tenant_id, hint, scopes, created_at, expires_at, last_used_at,
+        last_used_address, revoked_at
+    FROM credential WHERE tenant_id = $1 AND client_id IS NULL ORDER BY created_at DESC, credential_id DESC LIMIT 1000";
 
 impl Credentials {
     /// The tenant's tokens, the newest first, with those that ended.

@@ -1,10 +1,11 @@
 //! Credentials of SCIM callers: bearer tokens, stored as their SHA-256. A token is 256 random bits, so a fast hash and an
-//! index are right: there is nothing to guess.
+//! index are right: there is nothing to guess. Static ones are made here, by administrators; access tokens in `oauth/`.
 
 mod authenticate;
 mod create;
 mod list;
 mod revoke;
+pub(crate) mod secret;
 
 use identity_proto::identity::v1 as proto;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ struct Row {
     created_at: jiff_sqlx::Timestamp,
     expires_at: jiff_sqlx::Timestamp,
     last_used_at: Option<jiff_sqlx::Timestamp>,
+    last_used_address: Option<String>,
     revoked_at: Option<jiff_sqlx::Timestamp>,
 }
 
@@ -58,6 +60,7 @@ impl From<Row> for proto::Token {
             expire_time: Some(to_proto(row.expires_at)),
             last_used_time: row.last_used_at.map(to_proto),
             revoke_time: row.revoked_at.map(to_proto),
+            last_used_address: row.last_used_address.unwrap_or_default(),
         }
     }
 }

@@ -5,19 +5,29 @@ use uuid::Uuid;
 
 use super::{Credentials, Row};
 use crate::error::{Error, database};
+use crate::store::{Actor, Audited};
 
-/// A token revoked again keeps the time of the first.
-const REVOKE: &str =
-    "UPDATE credential SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE credential_id = $1
-    RETURNING credential_id, tenant_id, hint, scopes, created_at, expires_at, last_used_at, revoked_at";
+/// A token revoked again keeps the time of the first, and the log has no second entry.
+const REVOKE: Audited = Audited::new(
+    "change AS (
+        UPDATE credential SET revoked_at = clock_timestamp()
+        WHERE credential_id = $4 AND client_id IS NULL AND revoked_at IS NULL
+        RETURNING *, credential_id AS subject_id, jsonb_build_object('hint', hint) AS detail
+    )",
+    "SELECT change.* FROM change
+    UNION ALL
+    SELECT credential.*, credential_id, '{}' FROM credential
+    WHERE credential_id = $4 AND client_id IS NULL AND revoked_at IS NOT NULL",
+);
 
 impl Credentials {
     /// Revokes a token by its id.
     #[tracing::instrument(skip_all, fields(credential.id = id))]
-    pub async fn revoke(&self, id: &str) -> Result<Token, Error> {
+    pub(crate) async fn revoke(&self, actor: &Actor, id: &str) -> Result<Token, Error> {
         let not_found = || Error::not_found("token");
         let id = Uuid::parse_str(id).map_err(|_| not_found())?;
-        let row: Option<Row> = sqlx::query_as(REVOKE)
+        let row: Option<Row> = REVOKE
+            .by(actor, "token.revoke")
             .bind(id)
             .fetch_optional(&mut *self.store.connection().await?)
             .await

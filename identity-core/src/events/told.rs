@@ -10,7 +10,7 @@ use crate::time::to_proto;
 
 /// What RFC 9967 names.
 const RFC: &str = "urn:ietf:params:scim:event:";
-/// What it has no name for: `access:ended` and `tenant:access`.
+/// What it has no name for: `access:ended`, `tenant:access`, `credential:expiring`.
 const OURS: &str = "urn:portcullis:event:";
 /// Sessions ended, and no state changed.
 pub(crate) const ENDED: &str = "access:ended";
@@ -74,7 +74,8 @@ fn access(payload: &mut Payload) -> Option<&mut AccessChange> {
         | Payload::GroupCreated(_)
         | Payload::GroupReplaced(_)
         | Payload::GroupPatched(_)
-        | Payload::GroupDeleted(_) => None,
+        | Payload::GroupDeleted(_)
+        | Payload::CredentialExpiring(_) => None,
     }
 }
 

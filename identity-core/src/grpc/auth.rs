@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::credentials::{Authenticator, Credential};
-use crate::store::TenantId;
+use crate::store::{Actor, TenantId};
 use methods::{EDGE, Method};
 
 pub(crate) use methods::ROLES;
@@ -54,6 +54,14 @@ impl Caller {
                 let named = Uuid::parse_str(named).ok().filter(|id| key.covers(&id.to_string()));
                 named.map(seen).ok_or_else(|| Error::not_found("tenant"))
             }
+        }
+    }
+
+    /// How the audit log names it.
+    pub(crate) fn actor(&self) -> Actor {
+        match self {
+            Caller::Scim(credential) => Actor::Credential(credential.id),
+            Caller::Service(key) => Actor::Service(key.name.clone()),
         }
     }
 

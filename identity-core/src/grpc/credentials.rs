@@ -3,7 +3,7 @@
 use identity_proto::identity::v1::credential_service_server::CredentialService;
 use identity_proto::identity::v1::{
     AuthenticateRequest, AuthenticateResponse, CreateTokenRequest, CreateTokenResponse, ListTokensRequest,
-    ListTokensResponse, RevokeTokenRequest, Token,
+    ListTokensResponse, RevokeTokenRequest, RotateTokenRequest, Token,
 };
 use tonic::{Request, Response, Status};
 
@@ -15,13 +15,27 @@ impl CredentialService for Core {
         &self,
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenResponse>, Status> {
+        let actor = Caller::of(request.extensions())?.actor();
         let request = request.into_inner();
         let tenant = self.tenants.find(&request.tenant).await?;
         let created = self
             .credentials
-            .create(tenant.id, request.scopes, request.lifetime)
+            .create(&actor, tenant.id, request.scopes, request.lifetime)
             .await?;
         Ok(Response::new(created))
+    }
+
+    async fn rotate_token(
+        &self,
+        request: Request<RotateTokenRequest>,
+    ) -> Result<Response<CreateTokenResponse>, Status> {
+        let actor = Caller::of(request.extensions())?.actor();
+        let request = request.into_inner();
+        let rotated = self
+            .credentials
+            .rotate(&actor, &request.id, request.overlap, request.lifetime)
+            .await?;
+        Ok(Response::new(rotated))
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Result<Response<ListTokensResponse>, Status> {
@@ -31,7 +45,10 @@ impl CredentialService for Core {
     }
 
     async fn revoke_token(&self, request: Request<RevokeTokenRequest>) -> Result<Response<Token>, Status> {
-        Ok(Response::new(self.credentials.revoke(&request.get_ref().id).await?))
+        let actor = Caller::of(request.extensions())?.actor();
+        Ok(Response::new(
+            self.credentials.revoke(&actor, &request.get_ref().id).await?,
+        ))
     }
 
     async fn authenticate(

@@ -26,13 +26,16 @@ impl From<Error> for Status {
 
 fn code(reason: ErrorReason) -> Code {
     match reason {
-        ErrorReason::ServiceKeyInvalid | ErrorReason::CredentialInvalid | ErrorReason::CredentialExpired => {
-            Code::Unauthenticated
-        }
+        ErrorReason::ServiceKeyInvalid
+        | ErrorReason::CredentialInvalid
+        | ErrorReason::CredentialExpired
+        | ErrorReason::ClientInvalid => Code::Unauthenticated,
         ErrorReason::ScopeMissing
         | ErrorReason::MethodNotAllowed
         | ErrorReason::ScimDisabled
-        | ErrorReason::TenantSuspended => Code::PermissionDenied,
+        | ErrorReason::TenantSuspended
+        | ErrorReason::ClientUnauthorized
+        | ErrorReason::ConsentRefused => Code::PermissionDenied,
         ErrorReason::InvalidFilter
         | ErrorReason::InvalidPath
         | ErrorReason::InvalidSyntax
@@ -40,7 +43,10 @@ fn code(reason: ErrorReason) -> Code {
         | ErrorReason::NoTarget
         | ErrorReason::Mutability
         | ErrorReason::PageTokenInvalid
-        | ErrorReason::LoginInvalid => Code::InvalidArgument,
+        | ErrorReason::LoginInvalid
+        | ErrorReason::GrantInvalid
+        | ErrorReason::ScopeInvalid
+        | ErrorReason::RedirectUriMismatch => Code::InvalidArgument,
         ErrorReason::EventsGone => Code::OutOfRange,
         ErrorReason::TooMany => Code::ResourceExhausted,
         ErrorReason::NotFound => Code::NotFound,

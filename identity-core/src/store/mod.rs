@@ -1,6 +1,7 @@
 //! The only way to PostgreSQL. [`TenantStore`] reaches the rows of one tenant, [`SystemStore`] the few tables above
 //! tenants; each runs under a database role of its own, and neither as the owner of the tables.
 
+mod audited;
 mod lane;
 mod lease;
 mod mutation;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use runtime::Secret;
 
+pub(crate) use audited::{Actor, Audited};
 use lane::Lane;
 pub(crate) use mutation::{Binding, Mutation};
 pub(crate) use shares::Shares;

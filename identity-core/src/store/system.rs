@@ -20,9 +20,9 @@ impl SystemStore {
         SystemStore { lane }
     }
 
-    /// A connection under the system role. What it writes has no event: neither a credential nor a lease of a bucket has
-    /// one, and the users of a deleted tenant went with the tenant's. Whatever has one goes through
-    /// [`SystemStore::change`].
+    /// A connection under the system role. What it writes has no event: neither a credential, whose changes are
+    /// [`Audited`](super::Audited), nor a lease of a bucket has one, and the users of a deleted tenant went with the tenant's.
+    /// Whatever has one goes through [`SystemStore::change`].
     pub(crate) async fn connection(&self) -> Result<Lease, Error> {
         self.lane.connection().await.map_err(database)
     }

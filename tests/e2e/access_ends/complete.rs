@@ -28,6 +28,7 @@ use Effect::{Bears, Cannot, Ends};
 
 const READS: Effect = Cannot("reads");
 const GROUPS: Effect = Cannot("groups give no access");
+const TOKENS: Effect = Cannot("tokens are identity providers'");
 const GIVES: Effect = Cannot("gives access, or says who may have it");
 const PATCHES: Effect = Ends(&[
     PatchWithPath,
@@ -39,7 +40,7 @@ const PATCHES: Effect = Ends(&[
 ]);
 
 /// Every method of identity.v1 and session.v1. The command line and the edge have no other way to the core.
-const METHODS: [(&str, Effect); 48] = [
+const METHODS: [(&str, Effect); 59] = [
     ("identity.v1.UserService/GetUser", READS),
     ("identity.v1.UserService/ListUsers", READS),
     ("identity.v1.UserService/CreateUser", Bears(&[Grpc])),
@@ -102,16 +103,21 @@ const METHODS: [(&str, Effect); 48] = [
         "identity.v1.TenantService/DeleteTenant",
         Ends(&[GrpcDeleteTenant, CliDeleteTenant]),
     ),
-    (
-        "identity.v1.CredentialService/CreateToken",
-        Cannot("tokens are identity providers'"),
-    ),
+    ("identity.v1.CredentialService/CreateToken", TOKENS),
     ("identity.v1.CredentialService/ListTokens", READS),
-    (
-        "identity.v1.CredentialService/RevokeToken",
-        Cannot("tokens are identity providers'"),
-    ),
+    ("identity.v1.CredentialService/RevokeToken", TOKENS),
     ("identity.v1.CredentialService/Authenticate", READS),
+    ("identity.v1.CredentialService/RotateToken", TOKENS),
+    ("identity.v1.ClientService/CreateClient", TOKENS),
+    ("identity.v1.ClientService/ListClients", READS),
+    ("identity.v1.ClientService/RotateClientSecret", TOKENS),
+    ("identity.v1.ClientService/RevokeClient", TOKENS),
+    ("identity.v1.AuditService/ListAuditEntries", READS),
+    ("identity.v1.OAuthService/GetAuthorization", READS),
+    ("identity.v1.OAuthService/Authorize", TOKENS),
+    ("identity.v1.OAuthService/IssueToken", TOKENS),
+    ("identity.v1.OAuthService/IntrospectToken", READS),
+    ("identity.v1.OAuthService/RevokeIssuedToken", TOKENS),
     ("session.v1.SessionService/BeginLogin", GIVES),
     ("session.v1.SessionService/CreateSession", GIVES),
     ("session.v1.SessionService/ValidateSession", READS),

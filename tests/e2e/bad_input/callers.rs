@@ -17,7 +17,7 @@ async fn tokens_that_are_not_valid() {
     let token = scim.token().expect("a token");
     let shortened = &token[..token.len() - 6];
     let lengthened = format!("{token}x");
-    let never_issued = identity_proto::credential::token([7; 32]);
+    let never_issued = identity_proto::credential::Kind::Token.write([7; 32]);
     for wrong in [
         None,
         Some("x"),

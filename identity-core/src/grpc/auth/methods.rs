@@ -29,6 +29,8 @@ pub(super) struct Method {
     pub(super) scope: Option<&'static str>,
     /// Whether it concerns more than one tenant named by its id: not for keys that are limited to tenants.
     above_tenants: bool,
+    /// Whether the edge may call it without a credential: the request says by itself who is behind it.
+    open: bool,
 }
 
 const fn of_tenant(path: &'static str, roles: &'static [&'static str]) -> Method {
@@ -37,6 +39,7 @@ const fn of_tenant(path: &'static str, roles: &'static [&'static str]) -> Method
         roles,
         scope: None,
         above_tenants: false,
+        open: false,
     }
 }
 
@@ -46,6 +49,7 @@ const fn scim(path: &'static str, roles: &'static [&'static str], scope: &'stati
         roles,
         scope: Some(scope),
         above_tenants: false,
+        open: false,
     }
 }
 
@@ -55,6 +59,17 @@ const fn above_tenants(path: &'static str, roles: &'static [&'static str]) -> Me
         roles,
         scope: None,
         above_tenants: true,
+        open: false,
+    }
+}
+
+const fn open(path: &'static str, roles: &'static [&'static str]) -> Method {
+    Method {
+        path,
+        roles,
+        scope: None,
+        above_tenants: false,
+        open: true,
     }
 }
 
@@ -106,7 +121,18 @@ pub(super) const METHODS: &[Method] = &[
     above_tenants("/identity.v1.CredentialService/ListTokens", &[ADMIN]),
     above_tenants("/identity.v1.CredentialService/RevokeToken", &[ADMIN]),
     of_tenant("/identity.v1.CredentialService/Authenticate", &[EDGE]),
-    of_tenant("/grpc.reflection.v1.ServerReflection/", &ROLES),
+    above_tenants("/identity.v1.CredentialService/RotateToken", &[ADMIN]),
+    above_tenants("/identity.v1.ClientService/CreateClient", &[ADMIN]),
+    above_tenants("/identity.v1.ClientService/ListClients", &[ADMIN]),
+    above_tenants("/identity.v1.ClientService/RotateClientSecret", &[ADMIN]),
+    above_tenants("/identity.v1.ClientService/RevokeClient", &[ADMIN]),
+    above_tenants("/identity.v1.AuditService/ListAuditEntries", &[ADMIN]),
+    open("/identity.v1.OAuthService/GetAuthorization", &[EDGE]),
+    of_tenant("/identity.v1.OAuthService/Authorize", &[EDGE]),
+    open("/identity.v1.OAuthService/IssueToken", &[EDGE]),
+    open("/identity.v1.OAuthService/IntrospectToken", &[EDGE]),
+    open("/identity.v1.OAuthService/RevokeIssuedToken", &[EDGE]),
+    open("/grpc.reflection.v1.ServerReflection/", &ROLES),
 ];
 
 /// Callers give up after five seconds: they are told before that it takes too long, whatever it waits for.
@@ -142,6 +168,6 @@ pub(super) fn allowed(path: &str, key: &ServiceKey) -> Result<&'static Method, E
 impl Method {
     /// The edge acts for identity providers only: where tenants' data are concerned it must say for which.
     pub(super) fn needs_credential_from_edge(&self) -> bool {
-        !self.path.ends_with('/')
+        !self.open
     }
 }

@@ -49,7 +49,7 @@ async fn every_path_and_method_is_401_without_a_token() {
 async fn a_token_that_is_none_is_401() {
     let edge = Fixture::new().await;
     let good = format!("Bearer {}", writer());
-    let unknown = format!("Bearer {}", credential::token([9; 32]));
+    let unknown = format!("Bearer {}", credential::Kind::Token.write([9; 32]));
     for values in [
         vec![unknown.as_str()],
         vec!["Bearer x"],
@@ -147,7 +147,7 @@ async fn a_good_token_is_remembered_for_a_moment_and_a_bad_one_never() {
         remembered |= authentications(&edge) == 0;
     }
     assert!(remembered);
-    edge.token = Some(credential::token([9; 32]));
+    edge.token = Some(credential::Kind::Token.write([9; 32]));
     for _ in 0..2 {
         edge.get("/scim/v2/Schemas").await.check_error(401, None, "unknown");
         assert_eq!(authentications(&edge), 1);

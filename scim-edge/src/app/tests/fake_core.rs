@@ -54,17 +54,17 @@ pub struct FakeCore(Arc<Mutex<State>>);
 
 /// A token that may read and write.
 pub fn writer() -> String {
-    credential::token([1; 32])
+    credential::Kind::Token.write([1; 32])
 }
 
 /// A token that may only read, of a strict tenant.
 pub fn reader() -> String {
-    credential::token([2; 32])
+    credential::Kind::Token.write([2; 32])
 }
 
 /// A token that may read and write, of another tenant.
 pub fn neighbour() -> String {
-    credential::token([3; 32])
+    credential::Kind::Token.write([3; 32])
 }
 
 pub fn user() -> User {
