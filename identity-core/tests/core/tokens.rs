@@ -13,7 +13,7 @@ async fn a_token_is_shown_once_and_resolves_to_its_tenant() {
     let tenant = core.tenant("acme").await;
     let created = core.token(&tenant.id).await;
     let token = created.token.unwrap();
-    assert!(identity_proto::credential::well_formed(&created.secret));
+    assert!(identity_proto::credential::Kind::Token.fits(&created.secret));
     assert!(created.secret.ends_with(&token.hint));
     let lifetime = token.expire_time.unwrap().seconds - token.create_time.unwrap().seconds;
     assert_eq!(lifetime, 365 * 86_400);
