@@ -21,6 +21,9 @@ const OKTA_REDIRECTS: [&str; 5] = [
     "http://system-admin.okta1.com:1802/admin/app/cpc/{}/oauth/callback",
 ];
 
+/// Entra's page shows the audience as a scope, which has this behind it; its assertions name the audience without.
+const ENTRA_SCOPE: &str = "/.default";
+
 /// What creating one answers: the only time that the secret is seen.
 #[derive(Serialize)]
 struct Created {
@@ -134,11 +137,12 @@ fn assertion(
         ),
         (None, issuer, jwks_url) => (issuer?, jwks_url?),
     };
+    let audience = audience?;
     Some(Assertion {
         issuer,
         jwks_url,
         subject: subject?,
-        audience: audience?,
+        audience: audience.strip_suffix(ENTRA_SCOPE).unwrap_or(&audience).to_owned(),
     })
 }
 
@@ -179,7 +183,9 @@ mod tests {
     #[test]
     fn entra_signs_with_the_keys_of_the_customers_tenant() {
         let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
-        let (kind, provider, request) = read(&format!("E --entra-tenant {tenant} --subject s --audience api://a"));
+        let (kind, provider, request) = read(&format!(
+            "E --entra-tenant {tenant} --subject s --audience api://a/.default"
+        ));
         assert_eq!((kind, provider), (Kind::Assertion, Provider::Entra));
         let expect = Assertion {
             issuer: format!("https://login.microsoftonline.com/{tenant}/v2.0"),

@@ -60,7 +60,7 @@ impl Guide<'_> {
                 "next, in Okta's admin console, in the app's provisioning settings, with authentication mode OAuth 2:"
             }
             (Provider::Entra, Kind::Assertion) => {
-                "next, in the Entra admin center, on the application's Provisioning page, with workload identity federation:"
+                "next, in the Entra admin center, on the application's Connectivity page, with authentication method Workload Identity Federation:"
             }
             (Provider::Entra, _) => {
                 "next, in the Entra admin center, on the application's Provisioning page, with authentication method \
@@ -71,7 +71,7 @@ impl Guide<'_> {
     }
 
     fn fields(&self) -> Vec<(&'static str, String)> {
-        let names = self.provider.names();
+        let names = self.names();
         let url = |path: &str| format!("{}{path}", self.edge.unwrap_or("EDGE"));
         let mut fields = vec![(names.scim, url(Self::SCIM)), (names.token, url(Self::TOKEN))];
         if self.asks_for_consent() {
@@ -96,34 +96,43 @@ impl Guide<'_> {
             (Provider::Other, false) => None,
         }
     }
-}
 
-impl Provider {
-    fn names(self) -> Names {
-        match self {
-            Provider::Okta => Names {
+    fn names(&self) -> Names {
+        match (self.provider, self.kind) {
+            (Provider::Okta, _) => Names {
                 scim: "SCIM connector base URL",
                 token: "Access token endpoint URI",
                 authorize: "Authorization endpoint URI",
                 client: "Client ID",
                 secret: "Client Secret",
             },
-            Provider::Entra => Names {
+            (Provider::Entra, Kind::Assertion) => Names {
+                scim: "SCIM URL",
+                token: "Token URL",
+                client: "Client ID",
+                ..Names::PLAIN
+            },
+            (Provider::Entra, _) => Names {
                 scim: "Tenant URL",
                 token: "Token endpoint",
-                authorize: "Authorization endpoint",
                 client: "Client identifier",
                 secret: "Client secret",
+                ..Names::PLAIN
             },
-            Provider::Other => Names {
-                scim: "SCIM base URL",
-                token: "token endpoint",
-                authorize: "authorization endpoint",
-                client: "client_id",
-                secret: "client_secret",
-            },
+            (Provider::Other, _) => Names::PLAIN,
         }
     }
+}
+
+impl Names {
+    /// Those of RFC 6749.
+    const PLAIN: Names = Names {
+        scim: "SCIM base URL",
+        token: "token endpoint",
+        authorize: "authorization endpoint",
+        client: "client_id",
+        secret: "client_secret",
+    };
 }
 
 #[cfg(test)]
@@ -158,22 +167,20 @@ then press Authenticate; the page that opens asks for a SCIM token of the tenant
     }
 
     #[test]
-    fn entra_is_told_a_secret_only_where_there_is_one() {
-        let check = |kind, has_secret: bool| {
+    fn entra_is_told_by_the_names_of_either_page() {
+        let check = |kind, fields: [&str; 3], has_secret: bool| {
             let text = guide(Provider::Entra, kind, None);
-            for field in [
-                "Tenant URL",
-                "Token endpoint",
-                "Client identifier",
-                "Test Connection",
-                "EDGE/oauth/token",
-            ] {
+            for field in fields.into_iter().chain(["Test Connection", "EDGE/oauth/token"]) {
                 assert!(text.contains(field), "{field}: {text}");
             }
             assert_eq!(text.contains("Client secret"), has_secret, "{text}");
             assert!(!text.contains("/oauth/authorize"), "{text}");
         };
-        check(Kind::Secret, true);
-        check(Kind::Assertion, false);
+        check(
+            Kind::Secret,
+            ["Tenant URL", "Token endpoint", "Client identifier"],
+            true,
+        );
+        check(Kind::Assertion, ["SCIM URL", "Token URL", "Client ID"], false);
     }
 }
