@@ -25,6 +25,7 @@ const UNNUMBERED: &str = "portcullis_events_unnumbered";
 const UNNUMBERED_AGE: &str = "portcullis_events_unnumbered_seconds";
 const SUBSCRIPTIONS: &str = "portcullis_event_subscriptions";
 const CONSUMER_LAG: &str = "portcullis_event_consumer_lag_seconds";
+const EXPIRING: &str = "portcullis_credentials_expiring";
 
 /// No more are counted.
 const COUNTED: i64 = 100_000;
@@ -78,6 +79,10 @@ pub(crate) fn describe() {
     describe_gauge!(
         CONSUMER_LAG,
         "Age of the oldest event that a consumer did not acknowledge, of all consumers"
+    );
+    describe_gauge!(
+        EXPIRING,
+        "Static tokens and client secrets that end within 30, 7 or 1 days and were not rotated, each counted once, of all cores"
     );
     counter!(GENERATIONS).absolute(0);
     counter!(NUMBERED).absolute(0);
@@ -134,6 +139,15 @@ pub(crate) fn subscriptions(open: usize) {
 /// The slowest consumer is so many seconds behind.
 pub(crate) fn consumer_lag(seconds: f64) {
     gauge!(CONSUMER_LAG).set(seconds);
+}
+
+/// So many credentials end within so many days; those of nearer ends are not counted again.
+pub(crate) fn credentials_expiring(ahead: &[i32], counts: &[(i32, i64)]) {
+    for days in ahead {
+        let count = counts.iter().find(|(of, _)| of == days).map_or(0, |(_, count)| *count);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!(EXPIRING, "days" => days.to_string()).set(count as f64);
+    }
 }
 
 /// Asks for ever.
