@@ -18,6 +18,7 @@ use uuid::Uuid;
 pub(crate) use redirect_uri::matches as redirect_uri_matches;
 
 use crate::Error;
+use crate::credentials::SCOPES;
 use crate::error::database;
 use crate::store::{Lease, SystemStore};
 
@@ -94,8 +95,10 @@ impl Client {
     }
 }
 
-/// `asked`, or all of `held` if nothing is asked for; refused where it is more.
+/// `asked`, or all of `held` if nothing is asked for; refused where it is more. What is no scope here is ignored (RFC 6749 section 3.3):
+/// Entra ID asks for scopes of its own, such as `scim`, and the answer says what was granted.
 pub(crate) fn within(held: &[String], asked: &[String]) -> Result<Vec<String>, Error> {
+    let asked: Vec<&String> = asked.iter().filter(|scope| SCOPES.contains(&scope.as_str())).collect();
     if asked.iter().any(|scope| !held.contains(scope)) {
         let message = format!("the scopes that can be granted are {}", held.join(" "));
         return Err(Error::new(ErrorReason::ScopeInvalid, message));
@@ -137,17 +140,21 @@ mod tests {
 
     #[test]
     fn no_more_is_granted_than_is_held() {
-        let held = ["scim.read".to_owned(), "scim.write".to_owned()];
-        let check = |asked: &[&str], expect: Option<&[&str]>| {
+        let check = |held: &[&str], asked: &[&str], expect: Option<&[&str]>| {
+            let held: Vec<_> = held.iter().map(|&scope| scope.to_owned()).collect();
             let asked: Vec<_> = asked.iter().map(|&scope| scope.to_owned()).collect();
             let granted = within(&held, &asked).ok();
             let granted: Option<Vec<&str>> = granted.as_ref().map(|all| all.iter().map(String::as_str).collect());
             assert_eq!(granted.as_deref(), expect, "{asked:?}");
         };
-        check(&[], Some(&["scim.read", "scim.write"]));
-        check(&["scim.write"], Some(&["scim.write"]));
-        check(&["scim.write", "scim.write"], Some(&["scim.write"]));
-        check(&["scim.read", "admin"], None);
+        let both = ["scim.read", "scim.write"];
+        check(&both, &[], Some(&both));
+        check(&both, &["scim.write"], Some(&["scim.write"]));
+        check(&both, &["scim.write", "scim.write"], Some(&["scim.write"]));
+        check(&both, &["scim.read", "scim"], Some(&["scim.read"]));
+        check(&both, &["scim"], Some(&both));
+        check(&["scim.read"], &["scim"], Some(&["scim.read"]));
+        check(&["scim.read"], &["scim.read", "scim.write"], None);
     }
 
     #[test]
