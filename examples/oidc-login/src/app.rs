@@ -143,11 +143,13 @@ async fn home(State(app): State<Arc<App>>, Path(name): Path<String>, headers: He
     let refusal = match answer.reason() {
         // The cookie's path is the browser's promise; this is ours.
         _ if answer.valid && answer.tenant_id != tenant.id => Refusal::LoggedOut,
-        _ if answer.valid => {
-            let user = app.portcullis.user(&tenant.id, answer.user_id).await?;
-            let button = "<form method=\"post\" action=\"logout\"><button>Log out</button></form>";
-            return Ok(page(&format!("You are {}.", user.user_name), button).into_response());
-        }
+        _ if answer.valid => match app.portcullis.user(&tenant.id, answer.user_id).await? {
+            Some(user) => {
+                let button = "<form method=\"post\" action=\"logout\"><button>Log out</button></form>";
+                return Ok(page(&format!("You are {}.", user.user_name), button).into_response());
+            }
+            None => Refusal::AccessEnded,
+        },
         Reason::AccessEnded => Refusal::AccessEnded,
         Reason::TenantEnded => Refusal::TenantEnded,
         Reason::Unknown | Reason::Unspecified => Refusal::LoggedOut,

@@ -98,19 +98,18 @@ impl Portcullis {
         Ok(answer.map_err(refused)?.into_inner())
     }
 
-    pub async fn user(&self, tenant_id: &str, id: String) -> Result<User, Refusal> {
+    /// `None` where the user was deleted, which a validation of a moment ago need not have known.
+    pub async fn user(&self, tenant_id: &str, id: String) -> Result<Option<User>, Refusal> {
         let request = GetUserRequest {
             tenant_id: tenant_id.to_owned(),
             id,
             ..Default::default()
         };
-        Ok(self
-            .users
-            .clone()
-            .get_user(request)
-            .await
-            .map_err(refused)?
-            .into_inner())
+        match self.users.clone().get_user(request).await {
+            Ok(user) => Ok(Some(user.into_inner())),
+            Err(status) if reason(&status) == Some(ErrorReason::NotFound) => Ok(None),
+            Err(status) => Err(refused(status)),
+        }
     }
 
     /// Logs out. That there was no such session is as good.
