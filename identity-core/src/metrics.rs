@@ -25,9 +25,31 @@ const UNNUMBERED: &str = "portcullis_events_unnumbered";
 const UNNUMBERED_AGE: &str = "portcullis_events_unnumbered_seconds";
 const SUBSCRIPTIONS: &str = "portcullis_event_subscriptions";
 const CONSUMER_LAG: &str = "portcullis_event_consumer_lag_seconds";
+const JWKS_FETCHES: &str = "portcullis_jwks_fetches_total";
 
 /// No more are counted.
 const COUNTED: i64 = 100_000;
+
+/// How a fetch of an issuer's keys went.
+#[derive(Clone, Copy)]
+pub(crate) enum JwksFetch {
+    Fetched,
+    /// Its URL leads to an address that is not public.
+    Refused,
+    Failed,
+}
+
+impl JwksFetch {
+    const ALL: [JwksFetch; 3] = [JwksFetch::Fetched, JwksFetch::Refused, JwksFetch::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            JwksFetch::Fetched => "fetched",
+            JwksFetch::Refused => "refused",
+            JwksFetch::Failed => "failed",
+        }
+    }
+}
 
 /// Says what the metrics are.
 pub(crate) fn describe() {
@@ -79,6 +101,13 @@ pub(crate) fn describe() {
         CONSUMER_LAG,
         "Age of the oldest event that a consumer did not acknowledge, of all consumers"
     );
+    describe_counter!(
+        JWKS_FETCHES,
+        "Fetches of the keys of issuers that sign clients' assertions, by outcome"
+    );
+    for outcome in JwksFetch::ALL {
+        counter!(JWKS_FETCHES, "outcome" => outcome.label()).absolute(0);
+    }
     counter!(GENERATIONS).absolute(0);
     counter!(NUMBERED).absolute(0);
     counter!(REFUSED, "lane" => "tenants").absolute(0);
@@ -134,6 +163,11 @@ pub(crate) fn subscriptions(open: usize) {
 /// The slowest consumer is so many seconds behind.
 pub(crate) fn consumer_lag(seconds: f64) {
     gauge!(CONSUMER_LAG).set(seconds);
+}
+
+/// The keys of an issuer were asked for.
+pub(crate) fn jwks_fetched(outcome: JwksFetch) {
+    counter!(JWKS_FETCHES, "outcome" => outcome.label()).increment(1);
 }
 
 /// Asks for ever.

@@ -63,6 +63,7 @@ impl Core {
             statement_timeout_ms: 4_000,
             event_retention_days: 30,
             event_retention_max_days: 90,
+            jwks_private_hosts: None,
         };
         let shutdown = Shutdown::default();
         let serving = tokio::spawn(identity_core::serve(
