@@ -114,8 +114,8 @@ fn an_http_error_status_is_chosen_in_one_table() {
     only_in(
         &sources("scim-edge/src"),
         errors,
-        &["scim-edge/src/error.rs"],
-        "error.rs is THE table",
+        &["scim-edge/src/error.rs", "scim-edge/src/oauth/error.rs"],
+        "error.rs is THE table, and oauth/error.rs that of OAuth",
     );
     only_in(
         &sources("identity-core/src"),
@@ -128,10 +128,15 @@ fn an_http_error_status_is_chosen_in_one_table() {
 #[test]
 fn a_grpc_code_is_chosen_in_one_table() {
     let tables = ["identity-core/src/grpc/error.rs", "session-service/src/error.rs"];
-    let services: Vec<_> = SERVICES
-        .iter()
-        .flat_map(|service| sources(&format!("{service}/src")))
-        .collect();
+    let services = SERVICES.iter().flat_map(|service| sources(&format!("{service}/src")));
+    // OAuth has codes of its own.
+    let (oauth, services): (Vec<_>, Vec<_>) = services.partition(|(path, _)| path.starts_with("scim-edge/src/oauth/"));
+    only_in(
+        &oauth,
+        r"tonic::(\w+::)*\{?.*\bCode\b",
+        &[],
+        "OAuth's codes are not gRPC's",
+    );
     only_in(
         &services,
         r"\bCode::[A-Z]",
@@ -145,7 +150,14 @@ fn identity_providers_are_named_only_where_their_quirks_are() {
     let names = r"(?i)\b(okta|entra|azure|keycloak|onelogin|jumpcloud|sailpoint|saviynt|pingfederate)";
     let mut files = everywhere();
     files.retain(|(path, _)| !path.starts_with("tests/") && !path.contains("/quirks"));
-    only_in(&files, names, &[], "a deviation is a function in quirks.rs");
+    // What is registered with them, and what their administrators are told.
+    let connections = [
+        "identity-core/src/clients/redirect_uri.rs",
+        "portcullis/src/cli/credential.rs",
+        "portcullis/src/commands/client/create.rs",
+        "portcullis/src/commands/client/guide.rs",
+    ];
+    only_in(&files, names, &connections, "a deviation is a function in quirks.rs");
 }
 
 #[test]

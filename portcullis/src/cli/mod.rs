@@ -4,7 +4,7 @@ mod access;
 mod credential;
 mod duration;
 mod event;
-mod identity;
+mod resource;
 mod tenant;
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 pub use self::access::{Access, AccessOf, Login, Session};
 pub use self::credential::{Audit, Client, NewClient, Token};
 pub use self::event::{DeadLetters, Events};
-pub use self::identity::{Group, GroupOfTenant, User, UserOfTenant};
+pub use self::resource::{Group, GroupOfTenant, User, UserOfTenant};
 pub use self::tenant::{Passwords, Profile, Tenant, TenantName, TenantProfile};
 use crate::commands::secrets;
 use crate::{dev, serve};
