@@ -15,6 +15,8 @@ use crate::store;
 
 /// Shorter ones could be guessed.
 const MIN_LOGIN_KEY: usize = 32;
+/// Longer, and a stolen refresh token goes unnoticed.
+const LONGEST_GRACE: u8 = 60;
 
 /// The settings of identity-core.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,7 +41,7 @@ pub struct Config {
     /// A file that holds the service keys
     #[arg(long, env = "PORTCULLIS_SERVICE_KEYS_FILE")]
     pub service_keys_file: Option<PathBuf>,
-    /// Signs login tokens and page tokens: at least 32 random characters, the same in every identity-core
+    /// Signs login tokens and page tokens, and makes refresh tokens: at least 32 random characters, the same in every identity-core
     #[arg(long, env = "PORTCULLIS_LOGIN_KEY", hide_env_values = true)]
     pub login_key: Option<Secret>,
     /// A file that holds the login key
@@ -54,6 +56,10 @@ pub struct Config {
     /// How long one SQL statement may run, in milliseconds
     #[arg(long, env = "PORTCULLIS_STATEMENT_TIMEOUT_MS", default_value_t = 4_000)]
     pub statement_timeout_ms: u64,
+    /// For how many seconds a refresh token that was used answers its successor again, as the answer may have been lost; 0 to 60.
+    /// After that it was stolen, and the client's grant ends
+    #[arg(long, env = "PORTCULLIS_REFRESH_GRACE_SECONDS", default_value_t = 10)]
+    pub refresh_grace_seconds: u8,
     /// For how many days events are kept that all named consumers acknowledged
     #[arg(long, env = "PORTCULLIS_EVENT_RETENTION_DAYS", default_value_t = 30)]
     pub event_retention_days: u16,
@@ -75,6 +81,7 @@ pub struct Settings {
     pub(crate) event_retention: Retention,
     #[expect(dead_code, reason = "no client signs assertions yet")]
     pub(crate) jwks_private_hosts: PrivateHosts,
+    pub(crate) refresh_grace: Duration,
 }
 
 impl Config {
@@ -100,7 +107,12 @@ impl Config {
             self.event_retention_max_days >= self.event_retention_days,
             "PORTCULLIS_EVENT_RETENTION_MAX_DAYS is less than PORTCULLIS_EVENT_RETENTION_DAYS"
         );
+        ensure!(
+            self.refresh_grace_seconds <= LONGEST_GRACE,
+            "PORTCULLIS_REFRESH_GRACE_SECONDS is more than {LONGEST_GRACE}"
+        );
         Ok(Settings {
+            refresh_grace: Duration::from_secs(self.refresh_grace_seconds.into()),
             database: store::Options {
                 url: secret("DATABASE_URL", &self.database_url, &self.database_url_file)?,
                 pool_size: self.database_pool_size,
@@ -135,6 +147,7 @@ mod tests {
             login_key_file: None,
             database_pool_size: 4,
             statement_timeout_ms: 4_000,
+            refresh_grace_seconds: 10,
             event_retention_days: 30,
             event_retention_max_days: 90,
             jwks_private_hosts: Some("localhost:8443, idp.internal".into()),
@@ -172,6 +185,10 @@ mod tests {
         check(
             |config| config.statement_timeout_ms = 0,
             "PORTCULLIS_STATEMENT_TIMEOUT_MS",
+        );
+        check(
+            |config| config.refresh_grace_seconds = 61,
+            "PORTCULLIS_REFRESH_GRACE_SECONDS",
         );
         check(
             |config| config.event_retention_days = 0,

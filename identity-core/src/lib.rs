@@ -5,6 +5,8 @@ pub mod access;
 #[cfg_attr(not(test), expect(dead_code, reason = "no client signs assertions yet"))]
 #[expect(unused_imports, reason = "no client signs assertions yet")]
 mod assertions;
+mod audit;
+mod clients;
 mod config;
 pub mod credentials;
 pub mod error;
@@ -18,6 +20,7 @@ pub mod keys;
 mod list;
 mod metrics;
 mod migrate;
+mod oauth;
 mod outbox;
 pub mod page;
 pub mod patch;
@@ -40,9 +43,11 @@ pub use error::Error;
 pub use migrate::migrate;
 
 use access::{Access, Wake};
+use clients::Clients;
 use credentials::Authenticator;
 use events::Events;
 use grpc::{Auth, Core};
+use oauth::OAuth;
 use page::PageTokens;
 use store::Store;
 
@@ -65,7 +70,14 @@ pub async fn serve(
     );
     let events = Events::start(&store, wake.clone(), settings.event_retention, (&health, &shutdown));
     let pages = PageTokens::new(settings.login_key.clone());
-    let core = Core::new(store.clone(), access, events, wake, pages);
+    let clients = Clients::new(store.system());
+    let oauth = OAuth::new(
+        store.system(),
+        clients.clone(),
+        settings.login_key,
+        settings.refresh_grace,
+    );
+    let core = Core::new(store.clone(), access, events, wake, pages, clients, oauth);
     let auth = Auth::new(settings.service_keys, Authenticator::new(store.system()));
     let routes = grpc::routes(&core, health.over_grpc(&[], &shutdown))?;
 
@@ -78,6 +90,11 @@ pub async fn serve(
     shutdown.spawn_endless("metrics", async move {
         ready.ready().await;
         sampling.await;
+    });
+    let (ready, expiry) = (health.clone(), credentials::keep_warned(store.system()));
+    shutdown.spawn_endless("credentials", async move {
+        ready.ready().await;
+        expiry.await;
     });
     shutdown.spawn("purge", tenants::purge_deleted(store.system(), shutdown.clone()));
 

@@ -26,6 +26,7 @@ const UNNUMBERED_AGE: &str = "portcullis_events_unnumbered_seconds";
 const SUBSCRIPTIONS: &str = "portcullis_event_subscriptions";
 const CONSUMER_LAG: &str = "portcullis_event_consumer_lag_seconds";
 const JWKS_FETCHES: &str = "portcullis_jwks_fetches_total";
+const EXPIRING: &str = "portcullis_credentials_expiring";
 
 /// No more are counted.
 const COUNTED: i64 = 100_000;
@@ -108,6 +109,10 @@ pub(crate) fn describe() {
     for outcome in JwksFetch::ALL {
         counter!(JWKS_FETCHES, "outcome" => outcome.label()).absolute(0);
     }
+    describe_gauge!(
+        EXPIRING,
+        "Static tokens and client secrets that end within 30, 7 or 1 days and were not rotated, each counted once, of all cores"
+    );
     counter!(GENERATIONS).absolute(0);
     counter!(NUMBERED).absolute(0);
     counter!(REFUSED, "lane" => "tenants").absolute(0);
@@ -168,6 +173,15 @@ pub(crate) fn consumer_lag(seconds: f64) {
 /// The keys of an issuer were asked for.
 pub(crate) fn jwks_fetched(outcome: JwksFetch) {
     counter!(JWKS_FETCHES, "outcome" => outcome.label()).increment(1);
+}
+
+/// So many credentials end within so many days; those of nearer ends are not counted again.
+pub(crate) fn credentials_expiring(ahead: &[i32], counts: &[(i32, i64)]) {
+    for days in ahead {
+        let count = counts.iter().find(|(of, _)| of == days).map_or(0, |(_, count)| *count);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!(EXPIRING, "days" => days.to_string()).set(count as f64);
+    }
 }
 
 /// Asks for ever.

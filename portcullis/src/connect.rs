@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
+use identity_proto::identity::v1::audit_service_client::AuditServiceClient;
+use identity_proto::identity::v1::client_service_client::ClientServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::event_service_client::EventServiceClient;
 use identity_proto::identity::v1::group_service_client::GroupServiceClient;
@@ -34,6 +36,7 @@ pub(crate) const SETTINGS: [&str; 4] = [CORE_URL, SESSION_URL, SERVICE_KEY, SERV
 pub(crate) struct System {
     core_url: String,
     session_url: String,
+    edge_url: Option<String>,
     core: Connection,
     sessions: Connection,
 }
@@ -47,16 +50,22 @@ impl System {
             (Some(_), Some(_), Some(_)) => None,
             _ => description(data_dir)?,
         };
+        // Where another core is meant, so is another edge.
+        let edge_url = described
+            .as_ref()
+            .filter(|_| core_url.is_none())
+            .and_then(Description::edge_url);
         let or = |given: Option<String>, name: &str, of: fn(Description) -> String| {
             given
                 .or_else(|| described.clone().map(of))
                 .ok_or_else(|| not_found(data_dir, name))
         };
-        Self::connect(
+        let system = Self::connect(
             or(core_url, CORE_URL, |described| described.identity_grpc)?,
             or(session_url, SESSION_URL, |described| described.session_grpc)?,
             &Secret::new(or(key, SERVICE_KEY, |described| described.service_key)?),
-        )
+        )?;
+        Ok(System { edge_url, ..system })
     }
 
     /// At these addresses. Connects when first used.
@@ -76,7 +85,13 @@ impl System {
             sessions: open(SESSION_URL, &session_url)?,
             core_url,
             session_url,
+            edge_url: None,
         })
+    }
+
+    /// Where identity providers reach the system, if `dev` said it: without a path, and without a slash at the end.
+    pub fn edge_url(&self) -> Option<&str> {
+        self.edge_url.as_deref()
     }
 
     /// What to check when nobody answers.
@@ -93,6 +108,14 @@ impl System {
 
     pub fn credentials(&self) -> CredentialServiceClient<Connection> {
         CredentialServiceClient::new(self.core.clone())
+    }
+
+    pub fn clients(&self) -> ClientServiceClient<Connection> {
+        ClientServiceClient::new(self.core.clone())
+    }
+
+    pub fn audit(&self) -> AuditServiceClient<Connection> {
+        AuditServiceClient::new(self.core.clone())
     }
 
     pub fn users(&self) -> UserServiceClient<Connection> {

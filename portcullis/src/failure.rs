@@ -117,9 +117,9 @@ fn next_step(reason: ErrorReason) -> Option<&'static str> {
     match reason {
         ErrorReason::ServiceKeyInvalid => Some("set PORTCULLIS_SERVICE_KEY to a key of role admin, or give --data-dir"),
         ErrorReason::MethodNotAllowed => Some("use a service key of role admin"),
-        ErrorReason::NotFound => {
-            Some("look it up with `tenant list`, `token list`, `user list --tenant NAME` or `group list --tenant NAME`")
-        }
+        ErrorReason::NotFound => Some(
+            "look it up with `tenant list`, or `token list`, `client list`, `user list` or `group list --tenant NAME`",
+        ),
         ErrorReason::TenantSuspended => Some("resume it with `tenant resume NAME`"),
         ErrorReason::LoginInvalid | ErrorReason::LoginStale => Some("login begin --tenant NAME"),
         ErrorReason::AccessEnded => Some("see `access show --tenant NAME USER`; only an active user can log in"),

@@ -20,7 +20,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::extract::{LargeBodies, list_header};
 use crate::resources::{discovery, groups, search, users};
-use crate::{observe, respond};
+use crate::{oauth, observe, respond};
 
 /// Where SCIM is served.
 pub const ROOT: &str = "/scim/v2";
@@ -52,6 +52,7 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
+        .merge(oauth::router())
         .route_layer(from_fn(observe::routed))
         .fallback_service(scim(Arc::clone(&edge)))
         .with_state(Arc::clone(&edge))
@@ -65,7 +66,7 @@ pub fn router(settings: Requests, core: Core, health: Health) -> Router {
         .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
 }
 
-/// Everything but health. Authentication stands in front of routing: no path is looked at before it.
+/// Everything but health and OAuth. Authentication stands in front of routing: no path is looked at before it.
 fn scim(edge: Arc<Edge>) -> Router {
     let router = Router::new();
     let router = route(router, "/.search", post(search::search_all));

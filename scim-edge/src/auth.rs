@@ -6,6 +6,7 @@
 //! [`CACHED_FOR`], counted from before the question, and a negative one not at all.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use http::request::Parts;
 use identity_proto::credential;
 use identity_proto::identity::v1::AuthenticateResponse;
 
+use crate::address;
 use crate::app::Edge;
 use crate::core::{Core, CredentialHash};
 use crate::error::Error;
@@ -29,6 +31,7 @@ const CACHED_FOR: Duration = Duration::from_millis(400);
 const CACHED_AT_MOST: usize = 10_000;
 
 /// Scopes, as tokens carry them.
+pub const SCOPES: [&str; 2] = [READ, WRITE];
 const READ: &str = "scim.read";
 const WRITE: &str = "scim.write";
 
@@ -71,7 +74,12 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    async fn authenticate(&self, core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>, Error> {
+    async fn authenticate(
+        &self,
+        core: &Core,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Caller>, Error> {
         let token = bearer_token(headers)?;
         if !credential::Kind::Token.fits(token) {
             return Err(Error::MalformedToken);
@@ -82,7 +90,7 @@ impl Authenticator {
             return Ok(caller);
         }
         let forwarded = CredentialHash::new(&hash)?;
-        let answer = core.authenticate(&forwarded).await?;
+        let answer = core.authenticate(&forwarded, address).await?;
         let caller = Arc::new(caller(answer, forwarded));
         self.remember(hash, asked, &caller);
         Ok(caller)
@@ -135,7 +143,9 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Error> {
 
 /// Lets only authenticated requests through and attaches their [`Caller`].
 pub async fn authenticated(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    match edge.authenticator.authenticate(&edge.core, request.headers()).await {
+    let address = address::of(request.headers(), request.extensions(), edge.settings.trust_forwarded);
+    let authenticated = edge.authenticator.authenticate(&edge.core, request.headers(), address);
+    match authenticated.await {
         Ok(caller) => {
             tracing::Span::current().record("tenant.id", caller.tenant_id.as_str());
             if let Some(connection) = request.extensions().get::<Arc<Activity>>() {

@@ -30,7 +30,8 @@ pub struct Config {
     /// the Host header of each request says it.
     #[arg(long, env = "PORTCULLIS_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// Believe X-Forwarded-Proto and traceparent, because a proxy in front always sets or removes them.
+    /// Believe X-Forwarded-Proto, traceparent, and the last address in X-Forwarded-For, because a proxy in front always sets
+    /// or removes them. Otherwise a client's address is that of its connection.
     #[arg(long, env = "PORTCULLIS_TRUST_FORWARDED", default_value_t = false)]
     pub trust_forwarded: bool,
     /// The largest body that is read, in bytes. A group with 80,000 members by their ids is one of 4 MiB.

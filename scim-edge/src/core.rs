@@ -2,14 +2,15 @@
 //! a deadline.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use identity_proto::CREDENTIAL_METADATA;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::group_service_client::GroupServiceClient;
+use identity_proto::identity::v1::o_auth_service_client::OAuthServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
 use identity_proto::identity::v1::{AuthenticateRequest, AuthenticateResponse, ErrorReason};
-use identity_proto::status;
+use identity_proto::{ADDRESS_METADATA, CREDENTIAL_METADATA, status};
 use runtime::grpc::{Channel, Deadline};
 use runtime::service_auth::WithServiceKey;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -28,6 +29,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the core has to change a group, which may be by many members. Its own limit is shorter, so that it is the core
 /// that gives up and says so. With what may stand before and after, as for users, such a request waits 33 s at most.
 const GROUP_CHANGE_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long the core has for a question of the OAuth endpoints. It may have to fetch the keys that sign a client's assertion.
+const OAUTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// A page of 1,000 users is about 1 MB; tonic's own limit of 4 MB would fail pages of large ones.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -59,6 +62,7 @@ pub struct Core {
     users: UserServiceClient<Authenticated>,
     groups: GroupServiceClient<Authenticated>,
     credentials: CredentialServiceClient<Authenticated>,
+    oauth: OAuthServiceClient<Authenticated>,
 }
 
 impl Core {
@@ -70,7 +74,8 @@ impl Core {
             channel: channel.clone(),
             groups: groups.max_decoding_message_size(MAX_ANSWER),
             users: users.max_decoding_message_size(MAX_ANSWER),
-            credentials: CredentialServiceClient::with_interceptor(channel, key),
+            credentials: CredentialServiceClient::with_interceptor(channel.clone(), key.clone()),
+            oauth: OAuthServiceClient::with_interceptor(channel, key),
         }
     }
 
@@ -96,10 +101,33 @@ impl Core {
         within(GROUP_CHANGE_TIMEOUT, change(self.groups(), request)).await
     }
 
-    /// Whom a token belongs to.
-    pub async fn authenticate(&self, hash: &CredentialHash) -> Result<AuthenticateResponse, Error> {
+    /// Makes this call of OAuthService for a client at this address, and waits as long as it may take. `hash` is what
+    /// consents, where something does.
+    pub async fn oauth<M, T>(
+        &self,
+        message: M,
+        address: Option<IpAddr>,
+        hash: Option<&CredentialHash>,
+        ask: impl AsyncFnOnce(OAuthServiceClient<Authenticated>, Request<M>) -> Result<Response<T>, Status>,
+    ) -> Result<T, Error> {
+        let mut request = match hash {
+            Some(hash) => with_credential(message, hash),
+            None => Request::new(message),
+        };
+        say_address(&mut request, address)?;
+        request.extensions_mut().insert(Deadline(OAUTH_TIMEOUT));
+        within(OAUTH_TIMEOUT, ask(self.oauth.clone(), request)).await
+    }
+
+    /// Whom a token belongs to, which was sent from this address.
+    pub async fn authenticate(
+        &self,
+        hash: &CredentialHash,
+        address: Option<IpAddr>,
+    ) -> Result<AuthenticateResponse, Error> {
         let mut client = self.credentials.clone();
-        let request = with_credential(AuthenticateRequest {}, hash);
+        let mut request = with_credential(AuthenticateRequest {}, hash);
+        say_address(&mut request, address)?;
         within(AUTHENTICATE_TIMEOUT, client.authenticate(request)).await
     }
 
@@ -121,6 +149,15 @@ pub fn with_credential<T>(message: T, hash: &CredentialHash) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert(CREDENTIAL_METADATA, hash.0.clone());
     request
+}
+
+/// Says from where a credential is used, where that is known.
+fn say_address<T>(request: &mut Request<T>, address: Option<IpAddr>) -> Result<(), Error> {
+    if let Some(address) = address {
+        let address = address.to_string().parse().map_err(|_| Error::HeaderUnfit)?;
+        request.metadata_mut().insert(ADDRESS_METADATA, address);
+    }
+    Ok(())
 }
 
 /// Waits for a call as long as a request may.

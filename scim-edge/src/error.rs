@@ -1,5 +1,5 @@
 //! THE table from a failure to its HTTP status and scimType, and the error body: RFC 7644 section 3.12. No error status
-//! is chosen anywhere else.
+//! is chosen anywhere else, but for what the OAuth endpoints answer: `oauth/error.rs`.
 
 use std::time::Duration;
 
@@ -73,16 +73,16 @@ impl From<tonic::Status> for Error {
 }
 
 /// What the client is told.
-struct Answer {
-    status: StatusCode,
+pub struct Answer {
+    pub status: StatusCode,
     scim_type: Option<&'static str>,
-    detail: String,
+    pub detail: String,
 }
 
 impl Error {
     /// The reason, if it is one of those that cross the gRPC boundary. A status that carries none comes from a broken
     /// connection or a deadline.
-    fn reason(&self) -> Option<ErrorReason> {
+    pub fn reason(&self) -> Option<ErrorReason> {
         Some(match self {
             Error::Refused(refusal) => refusal.reason,
             Error::Core(status) => status::reason(status).unwrap_or(ErrorReason::Unavailable),
@@ -95,7 +95,8 @@ impl Error {
         })
     }
 
-    fn answer(&self) -> Answer {
+    /// What SCIM says of it.
+    pub fn answer(&self) -> Answer {
         let plain = |status, detail: &str| Answer {
             status,
             scim_type: None,
@@ -164,12 +165,15 @@ impl Error {
         }
     }
 
-    fn retry_after(&self) -> Duration {
+    /// When to try again, for the header Retry-After.
+    pub fn retry_after(&self) -> HeaderValue {
         let told = match self {
             Error::Core(status) => status::retry_after(status),
             _ => None,
         };
-        told.unwrap_or(Duration::from_secs(RETRY_AFTER_SECONDS))
+        let wait = told.unwrap_or(Duration::from_secs(RETRY_AFTER_SECONDS));
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        HeaderValue::try_from(seconds.to_string()).unwrap_or(HeaderValue::from_static("2"))
     }
 
     /// Logs why an answer that was begun is broken off: its client gets no more than that.
@@ -182,7 +186,7 @@ impl Error {
     }
 
     /// Failures that are ours to mend are logged here, once.
-    fn log(&self, status: StatusCode) {
+    pub fn log(&self, status: StatusCode) {
         match self {
             Error::Core(cause) if status.is_server_error() => {
                 tracing::error!(code = ?cause.code(), message = cause.message(), "the core failed or cannot be reached");
@@ -245,11 +249,7 @@ impl IntoResponse for Error {
         let mut response = respond::json(status, &Json::Object(body));
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = self.retry_after().as_secs_f64().ceil().max(1.0);
-            headers.insert(
-                RETRY_AFTER,
-                HeaderValue::try_from(seconds.to_string()).unwrap_or(HeaderValue::from_static("2")),
-            );
+            headers.insert(RETRY_AFTER, self.retry_after());
         }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match self {

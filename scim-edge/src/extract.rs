@@ -25,6 +25,11 @@ use large_bodies::{Place, SMALL};
 
 mod large_bodies;
 
+/// RFC 7644 section 8.1, and application/json as many clients send it.
+const SCIM_TYPES: [&str; 2] = ["application/scim+json", "application/json"];
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+/// The longest form that is read, in bytes.
+pub const MAX_FORM: usize = 32 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a body that is too long is still taken in, and for how long, so that a client that sends it whole before
@@ -68,15 +73,15 @@ impl FromRequestParts<Arc<Edge>> for Query {
     }
 }
 
-/// The URI of the SCIM root as the client sees it, without a slash at its end.
-pub struct Base(pub String);
+/// The URL of this edge as the client sees it, without a slash at its end.
+pub struct PublicUrl(pub String);
 
-impl FromRequestParts<Arc<Edge>> for Base {
+impl FromRequestParts<Arc<Edge>> for PublicUrl {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
         if let Some(public) = &edge.settings.public_url {
-            return Ok(Base(format!("{public}{ROOT}")));
+            return Ok(PublicUrl(public.clone()));
         }
         let host = match (header(&parts.headers, &HOST), parts.uri.authority()) {
             (Some(host), _) => host.parse::<Authority>().ok(),
@@ -86,7 +91,19 @@ impl FromRequestParts<Arc<Edge>> for Base {
         let host = host.ok_or_else(|| Refusal::syntax("The Host header is missing or malformed."))?;
         let secure = edge.settings.trust_forwarded && is_forwarded_https(&parts.headers);
         let scheme = if secure { "https" } else { "http" };
-        Ok(Base(format!("{scheme}://{host}{ROOT}")))
+        Ok(PublicUrl(format!("{scheme}://{host}")))
+    }
+}
+
+/// The URI of the SCIM root as the client sees it, without a slash at its end.
+pub struct Base(pub String);
+
+impl FromRequestParts<Arc<Edge>> for Base {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Error> {
+        let PublicUrl(url) = PublicUrl::from_request_parts(parts, edge).await?;
+        Ok(Base(format!("{url}{ROOT}")))
     }
 }
 
@@ -132,7 +149,7 @@ impl FromRequest<Arc<Edge>> for Body {
 
     async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers)?;
+        check_media_type(&parts.headers, &SCIM_TYPES)?;
         let until = Instant::now() + BODY_TIMEOUT;
         let caller = attached(&parts)?;
         let mut place = Place::new(&edge.large_bodies, &caller.tenant_id, until);
@@ -143,6 +160,16 @@ impl FromRequest<Arc<Edge>> for Body {
         // The place is free when the text is parsed. What handlers make of it is made at once, on this thread.
         Ok(Body(json::parse(&bytes)?))
     }
+}
+
+/// The body of an HTML form, which is of no tenant: it is small, so it needs no place.
+pub async fn form_body(headers: &HeaderMap, body: AxumBody, edge: &Edge) -> Result<Vec<u8>, Error> {
+    check_media_type(headers, &[FORM_TYPE])?;
+    let until = Instant::now() + BODY_TIMEOUT;
+    let mut place = Place::new(&edge.large_bodies, "", until);
+    tokio::time::timeout_at(until, read(headers, body, MAX_FORM, &mut place))
+        .await
+        .map_err(|_| Error::BodyTimeout)?
 }
 
 async fn read(headers: &HeaderMap, body: AxumBody, limit: usize, place: &mut Place<'_>) -> Result<Vec<u8>, Error> {
@@ -179,8 +206,8 @@ async fn drain(mut stream: BodyDataStream) {
     }
 }
 
-/// RFC 7644 section 8.1: application/scim+json, and application/json as many clients send it. Always UTF-8.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
+/// One of these, uncompressed, and always UTF-8.
+fn check_media_type(headers: &HeaderMap, served: &[&str]) -> Result<(), Error> {
     let refused = |detail: &str| Err(Error::UnsupportedMediaType(detail.to_owned()));
     let is_identity = |encoding: &str| encoding.trim().eq_ignore_ascii_case("identity");
     if list_header(headers, &CONTENT_ENCODING).is_some_and(|list| !list.split(',').all(is_identity)) {
@@ -193,11 +220,9 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
     };
     let mut parts = value.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
-    if !["application/scim+json", "application/json"]
-        .iter()
-        .any(|one| one.eq_ignore_ascii_case(media_type))
-    {
-        return refused("The body must be sent as Content-Type: application/scim+json.");
+    if !served.iter().any(|one| one.eq_ignore_ascii_case(media_type)) {
+        let first = served.first().unwrap_or(&"");
+        return refused(&format!("The body must be sent as Content-Type: {first}."));
     }
     let charset = parts
         .filter_map(|part| part.split_once('='))
@@ -230,16 +255,28 @@ mod tests {
 
     use super::*;
 
-    fn check(content_type: Option<&'static str>, accepted: bool) {
+    fn check_type(served: &[&str], content_type: Option<&'static str>, accepted: bool) {
         let mut headers = HeaderMap::new();
         if let Some(value) = content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
         }
-        assert_eq!(check_media_type(&headers).is_ok(), accepted, "{content_type:?}");
+        assert_eq!(check_media_type(&headers, served).is_ok(), accepted, "{content_type:?}");
+    }
+
+    #[test]
+    fn a_form_is_accepted_where_one_is_expected() {
+        let check = |content_type, accepted| check_type(&[FORM_TYPE], content_type, accepted);
+        check(Some("application/x-www-form-urlencoded"), true);
+        check(Some("Application/X-WWW-Form-URLencoded; charset=UTF-8"), true);
+        check(Some("application/x-www-form-urlencoded; charset=latin1"), false);
+        check(Some("application/json"), false);
+        check(Some("multipart/form-data; boundary=x"), false);
+        check(None, false);
     }
 
     #[test]
     fn json_in_utf8_is_accepted() {
+        let check = |content_type, accepted| check_type(&SCIM_TYPES, content_type, accepted);
         check(Some("application/scim+json"), true);
         check(Some("application/json; charset=utf-8"), true);
         check(Some("Application/SCIM+JSON;charset=\"UTF-8\"; x=y"), true);

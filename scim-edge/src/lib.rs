@@ -3,6 +3,7 @@
 //! It authenticates a caller through the core, parses what the caller sends, makes one call of identity.v1 of it, and
 //! renders the answer. It has no database and decides nothing about identities.
 
+mod address;
 mod app;
 mod auth;
 mod config;
@@ -11,6 +12,7 @@ mod error;
 mod extract;
 mod health;
 mod listen;
+mod oauth;
 mod observe;
 mod resources;
 mod respond;

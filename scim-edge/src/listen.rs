@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
+use crate::address::Peer;
 use crate::observe;
 
 mod activity;
@@ -122,6 +123,7 @@ async fn hold(stream: TcpStream, builder: Builder<TokioExecutor>, router: Router
     let activity = Arc::new(Activity::new(limits.stranger, limits.known));
     let service = TowerToHyperService::new(Told {
         router,
+        peer: stream.peer_addr().ok().map(|address| Peer(address.ip())),
         activity: Arc::clone(&activity),
         shutdown: shutdown.clone(),
     });
@@ -161,6 +163,7 @@ fn log<E: Display>(ended: Result<(), E>) {
 #[derive(Clone)]
 struct Told {
     router: Router,
+    peer: Option<Peer>,
     activity: Arc<Activity>,
     shutdown: Shutdown,
 }
@@ -182,6 +185,9 @@ where
         let open = Activity::open(&self.activity, is_http2);
         let shutdown = self.shutdown.clone();
         request.extensions_mut().insert(Arc::clone(&self.activity));
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let answer = self.router.call(request);
         Box::pin(async move {
             let mut answer = answer.await;

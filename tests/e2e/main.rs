@@ -10,6 +10,7 @@ mod faults;
 mod identity_client;
 mod invariants;
 mod many_sessions;
+mod oauth;
 mod properties;
 mod redis_cluster;
 mod rfc;

@@ -1,6 +1,8 @@
 //! The internal services' interfaces, with the service key on every call.
 
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
+use identity_proto::identity::v1::audit_service_client::AuditServiceClient;
+use identity_proto::identity::v1::client_service_client::ClientServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::event_service_client::EventServiceClient;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
@@ -58,6 +60,14 @@ impl Grpc {
 
     pub fn credentials(&self) -> CredentialServiceClient<Connection> {
         CredentialServiceClient::new(self.core.clone())
+    }
+
+    pub fn clients(&self) -> ClientServiceClient<Connection> {
+        ClientServiceClient::new(self.core.clone())
+    }
+
+    pub fn audit(&self) -> AuditServiceClient<Connection> {
+        AuditServiceClient::new(self.core.clone())
     }
 
     pub fn users(&self) -> UserServiceClient<Connection> {

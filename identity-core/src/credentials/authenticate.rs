@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const CAPACITY: usize = 10_000;
 
 const RESOLVE: &str = "SELECT credential.credential_id, credential.tenant_id, credential.sha256, credential.scopes,
-        credential.expires_at, credential.revoked_at IS NOT NULL AS revoked,
+        credential.client_id IS NOT NULL AS of_client, credential.expires_at, credential.revoked_at IS NOT NULL AS revoked,
         credential.expires_at <= clock_timestamp() AS expired,
         coalesce(credential.last_used_at < clock_timestamp() - interval '60 seconds', true) AS note_use,
         tenant.state, tenant.scim_enabled, tenant.profile, tenant.quirks, tenant.refuse_passwords
@@ -34,7 +34,7 @@ const RESOLVE: &str = "SELECT credential.credential_id, credential.tenant_id, cr
     WHERE credential.sha256 = $1";
 
 /// Checked again in the statement, so that requests at the same time write once.
-const NOTE_USE: &str = "UPDATE credential SET last_used_at = clock_timestamp()
+const NOTE_USE: &str = "UPDATE credential SET last_used_at = clock_timestamp(), last_used_address = $2
     WHERE credential_id = $1 AND coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true)";
 
 /// A credential that is good now.
@@ -43,6 +43,8 @@ pub struct Credential {
     pub id: Uuid,
     pub(crate) tenant: Uuid,
     pub scopes: Vec<String>,
+    /// An access token of an OAuth client, and no static token.
+    pub(crate) of_client: bool,
     pub profile: Profile,
     pub quirks: Vec<QuirkSetting>,
     pub refuse_passwords: bool,
@@ -54,6 +56,7 @@ struct Row {
     tenant_id: Uuid,
     sha256: Vec<u8>,
     scopes: Vec<String>,
+    of_client: bool,
     expires_at: jiff_sqlx::Timestamp,
     revoked: bool,
     expired: bool,
@@ -85,8 +88,8 @@ impl Authenticator {
         }
     }
 
-    /// The credential of this hash, in lower-case hexadecimal.
-    pub async fn authenticate(&self, hex: &str) -> Result<Arc<Credential>, Error> {
+    /// The credential of this hash, in lower-case hexadecimal, used from `address`.
+    pub(crate) async fn authenticate(&self, hex: &str, address: Option<&str>) -> Result<Arc<Credential>, Error> {
         let hash = parse_hex(hex).ok_or_else(invalid)?;
         if let Some(credential) = self.reused(&hash) {
             return Ok(credential);
@@ -109,17 +112,21 @@ impl Authenticator {
         let note_use = row.note_use;
         let credential = Arc::new(judge(row)?);
         if note_use {
-            self.note_use(credential.id).await;
+            self.note_use(credential.id, address).await;
         }
         self.reuse(hash, asked_at, credential.clone());
         Ok(credential)
     }
 
     /// Failing to note a use must not fail the use.
-    async fn note_use(&self, id: Uuid) {
+    async fn note_use(&self, id: Uuid, address: Option<&str>) {
         let noted: Result<_, Error> = async {
             let mut connection = self.store.connection().await?;
-            let noted = sqlx::query(NOTE_USE).bind(id).execute(&mut *connection).await;
+            let noted = sqlx::query(NOTE_USE)
+                .bind(id)
+                .bind(address)
+                .execute(&mut *connection)
+                .await;
             noted.map_err(database)
         }
         .await;
@@ -170,6 +177,7 @@ fn judge(row: Row) -> Result<Credential, Error> {
         id: row.credential_id,
         tenant: row.tenant_id,
         scopes: row.scopes,
+        of_client: row.of_client,
         profile: tenants::profile(&row.profile),
         quirks: tenants::settings(&row.quirks),
         refuse_passwords: row.refuse_passwords,

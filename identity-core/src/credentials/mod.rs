@@ -3,6 +3,7 @@
 
 mod authenticate;
 mod create;
+mod expiry;
 mod list;
 mod revoke;
 pub(crate) mod secret;
@@ -11,6 +12,7 @@ use identity_proto::identity::v1 as proto;
 use uuid::Uuid;
 
 pub use authenticate::{Authenticator, Credential};
+pub(crate) use expiry::keep_warned;
 
 use crate::store::SystemStore;
 use crate::time::to_proto;

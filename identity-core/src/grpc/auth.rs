@@ -11,8 +11,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use identity_proto::CREDENTIAL_METADATA;
 use identity_proto::identity::v1::ErrorReason;
+use identity_proto::{ADDRESS_METADATA, CREDENTIAL_METADATA};
 use runtime::{ServiceKey, ServiceKeys};
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
@@ -115,7 +115,7 @@ impl Auth {
         }
         let credential = self
             .authenticator
-            .authenticate(credential.to_str().unwrap_or_default())
+            .authenticate(credential.to_str().unwrap_or_default(), address(metadata))
             .await?;
         if !key.covers(&credential.tenant.to_string()) {
             return Err(other_edge());
@@ -123,6 +123,12 @@ impl Auth {
         check_scope(method, &credential)?;
         Ok(Caller::Scim(credential))
     }
+}
+
+/// From where the edge was called, as it says.
+pub(super) fn address(metadata: &MetadataMap) -> Option<&str> {
+    let address = metadata.get(ADDRESS_METADATA)?.to_str().ok()?;
+    address.parse::<std::net::IpAddr>().is_ok().then_some(address)
 }
 
 fn check_scope(method: &Method, credential: &Credential) -> Result<(), Error> {

@@ -1,19 +1,25 @@
 //! identity.v1 over gRPC. Methods are a few lines: who calls, for which tenant, one operation, the answer.
 
 mod access;
+mod audit;
 mod auth;
+mod clients;
 mod credentials;
 mod error;
 mod events;
 mod groups;
+mod oauth;
 mod tenants;
 mod users;
 
 use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::access_service_server::AccessServiceServer;
+use identity_proto::identity::v1::audit_service_server::AuditServiceServer;
+use identity_proto::identity::v1::client_service_server::ClientServiceServer;
 use identity_proto::identity::v1::credential_service_server::CredentialServiceServer;
 use identity_proto::identity::v1::event_service_server::EventServiceServer;
 use identity_proto::identity::v1::group_service_server::GroupServiceServer;
+use identity_proto::identity::v1::o_auth_service_server::OAuthServiceServer;
 use identity_proto::identity::v1::tenant_service_server::TenantServiceServer;
 use identity_proto::identity::v1::user_service_server::UserServiceServer;
 use prost_types::FieldMask;
@@ -26,9 +32,12 @@ pub(crate) use auth::{Auth, Caller, ROLES};
 
 use crate::Error;
 use crate::access::{Access, Wake};
+use crate::audit::Audit;
+use crate::clients::Clients;
 use crate::credentials::Credentials;
 use crate::events::Events;
 use crate::groups::{Groups, Turns};
+use crate::oauth::OAuth;
 use crate::page::PageTokens;
 use crate::store::{Store, TenantId};
 use crate::tenants::Tenants;
@@ -46,11 +55,25 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) tenants: Tenants,
     pub(crate) credentials: Credentials,
+    pub(crate) clients: Clients,
+    pub(crate) oauth: OAuth,
+    pub(crate) audit: Audit,
 }
 
 impl Core {
-    pub(crate) fn new(store: Store, access: Access, events: Events, wake: Wake, pages: PageTokens) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        access: Access,
+        events: Events,
+        wake: Wake,
+        pages: PageTokens,
+        clients: Clients,
+        oauth: OAuth,
+    ) -> Self {
         Core {
+            audit: Audit::new(store.system(), pages.clone()),
+            clients,
+            oauth,
             tenants: Tenants::new(store.system(), wake.clone(), pages.clone()),
             credentials: Credentials::new(store.system()),
             hasher: Hasher::default(),
@@ -97,7 +120,7 @@ fn missing(field: &str) -> Error {
     Error::new(ErrorReason::InvalidSyntax, format!("{field} is missing"))
 }
 
-/// Users, groups, access, events, tenants, credentials, health and reflection.
+/// Users, groups, access, events, tenants, credentials, clients, OAuth, the audit log, health and reflection.
 pub(crate) fn routes(core: &Core, health: HealthServer<HealthService>) -> anyhow::Result<RoutesBuilder> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(identity_proto::FILE_DESCRIPTOR_SET)
@@ -111,6 +134,9 @@ pub(crate) fn routes(core: &Core, health: HealthServer<HealthService>) -> anyhow
         .add_service(EventServiceServer::new(core.clone()))
         .add_service(TenantServiceServer::new(core.clone()))
         .add_service(CredentialServiceServer::new(core.clone()))
+        .add_service(ClientServiceServer::new(core.clone()))
+        .add_service(OAuthServiceServer::new(core.clone()))
+        .add_service(AuditServiceServer::new(core.clone()))
         .add_service(health)
         .add_service(reflection);
     Ok(routes)

@@ -115,6 +115,12 @@ impl Event {
         Self::new(tenant, Subject::Group(id), "prov:delete", payload)
     }
 
+    /// A token or a client's secret ends soon.
+    pub(crate) fn credential_expiring(tenant: Uuid, told: proto::CredentialExpiring) -> Self {
+        let payload = Payload::CredentialExpiring(told);
+        Self::new(tenant, Subject::Tenant, "credential:expiring", payload)
+    }
+
     /// The bucket of the event's user; for a whole tenant, `None` means every bucket.
     pub(crate) fn bucket(&self, tenant: Uuid) -> Option<i16> {
         match self.subject {

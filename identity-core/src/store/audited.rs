@@ -35,8 +35,8 @@ impl fmt::Display for Actor {
 
 /// A statement that changes credentials.
 ///
-/// `changes` is a list of common table expressions, of which the last is named `change`, with the columns `tenant_id`,
-/// `subject_id` and `detail`. `answer` selects what the caller gets. Three parameters are bound here; an operation's own begin
+/// `changes` is a list of common table expressions, of which one is named `change`, with the columns `tenant_id`, `subject_id` and
+/// `detail`. `answer` selects what the caller gets. Three parameters are bound here; an operation's own begin
 /// at `$4`.
 pub(crate) struct Audited {
     changes: &'static str,

@@ -19,6 +19,7 @@ use runtime::Secret;
 
 pub(crate) use audited::{Actor, Audited};
 use lane::Lane;
+pub(crate) use lease::Lease;
 pub(crate) use mutation::{Binding, Mutation};
 pub(crate) use shares::Shares;
 pub use system::SystemStore;

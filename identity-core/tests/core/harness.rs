@@ -2,9 +2,12 @@
 
 use identity_core::Config;
 use identity_proto::identity::v1::access_service_client::AccessServiceClient;
+use identity_proto::identity::v1::audit_service_client::AuditServiceClient;
+use identity_proto::identity::v1::client_service_client::ClientServiceClient;
 use identity_proto::identity::v1::credential_service_client::CredentialServiceClient;
 use identity_proto::identity::v1::event_service_client::EventServiceClient;
 use identity_proto::identity::v1::group_service_client::GroupServiceClient;
+use identity_proto::identity::v1::o_auth_service_client::OAuthServiceClient;
 use identity_proto::identity::v1::patch_operation::Op;
 use identity_proto::identity::v1::tenant_service_client::TenantServiceClient;
 use identity_proto::identity::v1::user_service_client::UserServiceClient;
@@ -61,6 +64,7 @@ impl Core {
             login_key_file: None,
             database_pool_size: 8,
             statement_timeout_ms: 4_000,
+            refresh_grace_seconds: 10,
             event_retention_days: 30,
             event_retention_max_days: 90,
             jwks_private_hosts: None,
@@ -98,6 +102,18 @@ impl Core {
 
     pub fn credentials(&self, caller: As) -> CredentialServiceClient<InterceptedService<Channel, As>> {
         CredentialServiceClient::with_interceptor(self.channel.clone(), caller)
+    }
+
+    pub fn clients(&self) -> ClientServiceClient<InterceptedService<Channel, As>> {
+        ClientServiceClient::with_interceptor(self.channel.clone(), As::service(ADMIN))
+    }
+
+    pub fn oauth(&self, caller: As) -> OAuthServiceClient<InterceptedService<Channel, As>> {
+        OAuthServiceClient::with_interceptor(self.channel.clone(), caller)
+    }
+
+    pub fn audit(&self) -> AuditServiceClient<InterceptedService<Channel, As>> {
+        AuditServiceClient::with_interceptor(self.channel.clone(), As::service(ADMIN))
     }
 
     pub fn users(&self, caller: As) -> UserServiceClient<InterceptedService<Channel, As>> {

@@ -11,6 +11,7 @@ mod groups;
 mod harness;
 mod lists;
 mod logins;
+mod oauth;
 mod tenants;
 mod tokens;
 mod upgrades;

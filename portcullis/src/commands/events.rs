@@ -21,6 +21,8 @@ struct Shown {
     types: Vec<String>,
     user_id: Option<String>,
     group_id: Option<String>,
+    /// Of a token or secret that expires soon.
+    credential_id: Option<String>,
     request_id: String,
     /// Of a change of access, as far as it is known now.
     access: Option<Outcome>,
@@ -120,7 +122,11 @@ async fn consumers(system: &System, output: Output, tenant: &str) -> Result<(), 
 }
 
 fn show(output: Output, event: Event) -> Result<(), Failure> {
-    let (user_id, group_id) = event.payload.map(subject).unwrap_or_default();
+    let Subject {
+        user: user_id,
+        group: group_id,
+        credential: credential_id,
+    } = event.payload.map(subject).unwrap_or_default();
     let shown = Shown {
         sequence: event.sequence,
         event_id: event.event_id,
@@ -128,13 +134,15 @@ fn show(output: Output, event: Event) -> Result<(), Failure> {
         types: event.types,
         user_id,
         group_id,
+        credential_id,
         request_id: event.request_id,
         access: event.access_outcome.map(Outcome::from),
     };
     let short = shown.types.iter().map(|one| short(one));
-    let about = match (&shown.user_id, &shown.group_id) {
-        (Some(user), _) => format!("user {user}"),
-        (_, Some(group)) => format!("group {group}"),
+    let about = match (&shown.user_id, &shown.group_id, &shown.credential_id) {
+        (Some(user), _, _) => format!("user {user}"),
+        (_, Some(group), _) => format!("group {group}"),
+        (_, _, Some(credential)) => format!("credential {credential}"),
         _ => "the tenant".to_owned(),
     };
     let types = short.collect::<Vec<_>>().join(" ");
@@ -149,10 +157,18 @@ fn show(output: Output, event: Event) -> Result<(), Failure> {
     output.answer(&shown, &text)
 }
 
-/// The user or the group that an event is about.
-fn subject(payload: Payload) -> (Option<String>, Option<String>) {
-    let user = |id: Option<String>| (id, None);
-    let group = |id: Option<String>| (None, id);
+/// What an event is about; nothing of it: the tenant.
+#[derive(Default)]
+struct Subject {
+    user: Option<String>,
+    group: Option<String>,
+    credential: Option<String>,
+}
+
+fn subject(payload: Payload) -> Subject {
+    let none = Subject::default;
+    let user = |user: Option<String>| Subject { user, ..none() };
+    let group = |group: Option<String>| Subject { group, ..none() };
     match payload {
         Payload::UserCreated(event) => user(event.user.map(|one| one.id)),
         Payload::UserReplaced(event) => user(event.user.map(|one| one.id)),
@@ -163,6 +179,10 @@ fn subject(payload: Payload) -> (Option<String>, Option<String>) {
         Payload::GroupReplaced(event) => group(event.group.map(|one| one.id)),
         Payload::GroupPatched(event) => group(event.group.map(|one| one.id)),
         Payload::GroupDeleted(event) => group(Some(event.group_id)),
-        Payload::TenantAccessChanged(_) => (None, None),
+        Payload::CredentialExpiring(event) => Subject {
+            credential: Some(event.credential_id),
+            ..none()
+        },
+        Payload::TenantAccessChanged(_) => none(),
     }
 }

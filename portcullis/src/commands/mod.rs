@@ -3,6 +3,8 @@
 pub(crate) mod secrets;
 
 mod access;
+mod audit;
+mod client;
 mod dead_letters;
 mod events;
 mod group;
@@ -13,6 +15,8 @@ mod session;
 mod tenant;
 mod token;
 mod user;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -26,6 +30,8 @@ pub(crate) async fn run(command: Admin, system: &System, output: Output) -> Resu
     match command {
         Admin::Tenant(command) => tenant::run(command, system, output).await,
         Admin::Token(command) => token::run(command, system, output).await,
+        Admin::Client(command) => client::run(command, system, output).await,
+        Admin::Audit(command) => audit::run(command, system, output).await,
         Admin::User(command) => user::run(command, system, output).await,
         Admin::Group(command) => group::run(command, system, output).await,
         Admin::Events(command) => events::run(command, system, output).await,
@@ -39,6 +45,11 @@ pub(crate) async fn run(command: Admin, system: &System, output: Output) -> Resu
 fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
     let time = time?;
     Some(format!("{:.6}", Timestamp::new(time.seconds, time.nanos).ok()?))
+}
+
+/// What an option said, as the interfaces take it.
+fn proto_duration(option: &str, duration: Duration) -> Result<prost_types::Duration, Failure> {
+    prost_types::Duration::try_from(duration).map_err(|_| Failure::usage(format!("{option} is too long")))
 }
 
 /// The name of an event's type as people know it: RFC 9967's without what all of them begin with.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use identity_proto::identity::v1::{CreateTokenRequest, ListTokensRequest, RevokeTokenRequest, Token};
+use identity_proto::identity::v1::{
+    CreateTokenRequest, CreateTokenResponse, ListTokensRequest, RevokeTokenRequest, RotateTokenRequest, Token,
+};
 use serde::Serialize;
 
-use super::{or_never, rfc3339};
+use super::{or_never, proto_duration, rfc3339};
 use crate::cli;
 use crate::connect::System;
 use crate::failure::Failure;
@@ -19,6 +21,16 @@ struct Created {
     expires_at: Option<String>,
 }
 
+/// The same of one that takes another's place.
+#[derive(Serialize)]
+struct Rotated {
+    #[serde(flatten)]
+    created: Created,
+    replaces: String,
+    /// How long the one before still works at most.
+    overlap_ms: i64,
+}
+
 /// A token as it is listed.
 #[derive(Serialize)]
 struct Shown {
@@ -28,6 +40,7 @@ struct Shown {
     created_at: Option<String>,
     expires_at: Option<String>,
     last_used_at: Option<String>,
+    last_used_address: Option<String>,
     revoked_at: Option<String>,
 }
 
@@ -35,6 +48,7 @@ pub(super) async fn run(command: cli::Token, system: &System, output: Output) ->
     match command {
         cli::Token::Create { tenant, scope, expires } => create(system, output, tenant, scope, expires).await,
         cli::Token::List { tenant } => list(system, output, tenant).await,
+        cli::Token::Rotate { id, overlap, expires } => rotate(system, output, id, overlap, expires).await,
         cli::Token::Revoke { id } => {
             let revoked = system.credentials().revoke_token(RevokeTokenRequest { id }).await?;
             let shown = Shown::from(revoked.into_inner());
@@ -52,25 +66,53 @@ async fn create(
     scopes: Vec<String>,
     expires: Duration,
 ) -> Result<(), Failure> {
-    let lifetime = prost_types::Duration::try_from(expires).map_err(|_| Failure::usage("--expires is too long"))?;
     let request = CreateTokenRequest {
         tenant,
         scopes,
-        lifetime: Some(lifetime),
+        lifetime: Some(proto_duration("--expires", expires)?),
     };
-    let answer = system.credentials().create_token(request).await?.into_inner();
-    let token = answer.token.unwrap_or_default();
-    let created = Created {
-        id: token.id,
-        expires_at: rfc3339(token.expire_time),
-        token: answer.secret,
-    };
+    let created = Created::from(system.credentials().create_token(request).await?.into_inner());
     output.answer(&created, &created.token)?;
     output.next(&format!(
         "token {} expires {}; it is not shown again. next: enter it in the identity provider as the SCIM bearer token",
         created.id,
         or_never(created.expires_at.as_ref())
     ));
+    Ok(())
+}
+
+async fn rotate(
+    system: &System,
+    output: Output,
+    id: String,
+    overlap: Duration,
+    expires: Duration,
+) -> Result<(), Failure> {
+    let overlap = proto_duration("--overlap", overlap)?;
+    let request = RotateTokenRequest {
+        id: id.clone(),
+        overlap: Some(overlap),
+        lifetime: Some(proto_duration("--expires", expires)?),
+    };
+    let rotated = Rotated {
+        created: Created::from(system.credentials().rotate_token(request).await?.into_inner()),
+        replaces: id,
+        overlap_ms: overlap.seconds.saturating_mul(1_000),
+    };
+    output.answer(&rotated, &rotated.created.token)?;
+    let Rotated { created, replaces, .. } = &rotated;
+    output.next(&format!(
+        "token {} expires {}; it is not shown again",
+        created.id,
+        or_never(created.expires_at.as_ref())
+    ));
+    output.next(&match overlap.seconds {
+        0 => format!("token {replaces} is refused from now on. next: enter the new one in the identity provider"),
+        _ => format!(
+            "token {replaces} still works until it expires, as `token list` says. next: enter the new one in the \
+             identity provider, and see with `token list` that it is used; token revoke {replaces} ends the other sooner"
+        ),
+    });
     Ok(())
 }
 
@@ -98,13 +140,21 @@ impl Shown {
             Some(time) => format!("revoked {time}"),
             None => format!("expires {}", or_never(self.expires_at.as_ref())),
         };
-        format!(
-            "{}  …{}  {}  {life}  last used {}",
-            self.id,
-            self.hint,
-            self.scopes.join(","),
-            or_never(self.last_used_at.as_ref())
-        )
+        let (scopes, used) = (self.scopes.join(","), or_never(self.last_used_at.as_ref()));
+        let from = self.last_used_address.as_ref();
+        let from = from.map_or(String::new(), |address| format!(" from {address}"));
+        format!("{}  …{}  {scopes}  {life}  last used {used}{from}", self.id, self.hint)
+    }
+}
+
+impl From<CreateTokenResponse> for Created {
+    fn from(answer: CreateTokenResponse) -> Self {
+        let token = answer.token.unwrap_or_default();
+        Created {
+            id: token.id,
+            expires_at: rfc3339(token.expire_time),
+            token: answer.secret,
+        }
     }
 }
 
@@ -117,6 +167,7 @@ impl From<Token> for Shown {
             created_at: rfc3339(token.create_time),
             expires_at: rfc3339(token.expire_time),
             last_used_at: rfc3339(token.last_used_time),
+            last_used_address: Some(token.last_used_address).filter(|address| !address.is_empty()),
             revoked_at: rfc3339(token.revoke_time),
         }
     }

@@ -43,6 +43,11 @@ impl Description {
     /// Its name in the data folder.
     pub const FILE: &'static str = "dev.json";
 
+    /// The edge's own address, without the path of SCIM.
+    pub fn edge_url(&self) -> Option<String> {
+        self.scim_url.strip_suffix("/scim/v2").map(str::to_owned)
+    }
+
     /// Writes it in one step: whoever finds it finds it whole.
     pub(super) fn write(&self, home: &Home) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(self).map_err(anyhow::Error::from)?;

@@ -3,6 +3,7 @@
 mod access;
 mod fake_core;
 mod groups;
+mod oauth;
 mod requests;
 mod serving;
 mod streams;

@@ -29,6 +29,12 @@ pub fn service_provider_config(base: &str) -> Json {
             "description": "A token in the header Authorization: Bearer <token>, as the administrator of this service hands it out.",
             "specUri": "https://www.rfc-editor.org/info/rfc6750",
             "primary": true,
+        }, {
+            "type": "oauth2",
+            "name": "OAuth 2.0",
+            "description": "Such a token from the token endpoint, by an authorization code or client credentials; /.well-known/oauth-authorization-server says where.",
+            "specUri": "https://www.rfc-editor.org/info/rfc6749",
+            "primary": false,
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base}/ServiceProviderConfig")},
     })

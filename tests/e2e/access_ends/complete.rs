@@ -142,7 +142,7 @@ const METHODS: [(&str, Effect); 59] = [
 ];
 
 /// Every handler of the edge's router.
-const HANDLERS: [(&str, Effect); 20] = [
+const HANDLERS: [(&str, Effect); 26] = [
     ("search::search_all", READS),
     ("search::search_users", READS),
     ("search::search_groups", READS),
@@ -163,6 +163,12 @@ const HANDLERS: [(&str, Effect); 20] = [
     ("discovery::schema", READS),
     ("discovery::resource_types", READS),
     ("discovery::resource_type", READS),
+    ("metadata::metadata", READS),
+    ("authorize::show", READS),
+    ("authorize::decide", TOKENS),
+    ("token::issue", TOKENS),
+    ("issued::revoke", TOKENS),
+    ("issued::introspect", READS),
 ];
 /// Paths that are answered by a closure: none of them does anything.
 const NOT_OFFERED: [&str; 2] = ["/Me", "/Bulk"];
@@ -233,8 +239,12 @@ fn every_handler_of_the_edge_is_a_way_or_says_why_not() {
     let source = text_of("scim-edge/src", "scim-edge/src/app.rs");
     let (_, router) = source.split_once("fn scim(").expect("the router of SCIM");
     let router = router.split("\n}\n").next().unwrap_or_default();
+    let router = format!("{router}{}", text_of("scim-edge/src", "scim-edge/src/oauth/mod.rs"));
     let handler = Regex::new(r"\b(?:get|post|put|patch|delete|any)\(([a-z_]+::[a-z_]+)\)").expect("a pattern");
-    let there: BTreeSet<_> = handler.captures_iter(router).map(|found| found[1].to_owned()).collect();
+    let there: BTreeSet<_> = handler
+        .captures_iter(&router)
+        .map(|found| found[1].to_owned())
+        .collect();
     let known = HANDLERS.iter().map(|(name, _)| (*name).to_owned()).collect();
     same(
         &known,
@@ -243,12 +253,15 @@ fn every_handler_of_the_edge_is_a_way_or_says_why_not() {
     );
 
     let closure = Regex::new(r#"route\(router, "([^"]+)", [a-z]+\(async \|"#).expect("a pattern");
-    let there: BTreeSet<_> = closure.captures_iter(router).map(|found| found[1].to_owned()).collect();
+    let there: BTreeSet<_> = closure
+        .captures_iter(&router)
+        .map(|found| found[1].to_owned())
+        .collect();
     let known = NOT_OFFERED.map(str::to_owned).into();
     same(&known, &there, "a path that is answered in the router");
     let methods = Regex::new(r"\b(?:get|post|put|patch|delete|any|on)\(")
         .expect("a pattern")
-        .find_iter(router)
+        .find_iter(&router)
         .count();
     assert_eq!(
         methods,

@@ -36,7 +36,7 @@ impl Model {
                 self.groups.remove(&deleted.group_id);
                 self.leaves_all(&deleted.group_id);
             }
-            Payload::AccessChanged(_) | Payload::TenantAccessChanged(_) => {}
+            Payload::AccessChanged(_) | Payload::TenantAccessChanged(_) | Payload::CredentialExpiring(_) => {}
         }
     }
 

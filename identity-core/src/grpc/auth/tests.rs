@@ -88,6 +88,7 @@ fn a_scim_caller_cannot_name_a_tenant() {
         id: Uuid::from_u128(9),
         tenant,
         scopes: vec![],
+        of_client: false,
         profile: identity_proto::identity::v1::tenant::Profile::Interop,
         quirks: Vec::new(),
         refuse_passwords: false,

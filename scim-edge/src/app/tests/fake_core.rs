@@ -1,27 +1,30 @@
-//! A core that knows three tokens, one user and one group, remembers what it was asked, and fails on demand.
+//! A core that knows three tokens, one user, one group and two OAuth clients, remembers what it was asked, and fails on demand.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use identity_proto::identity::v1::credential_service_server::{CredentialService, CredentialServiceServer};
 use identity_proto::identity::v1::group_service_server::GroupServiceServer;
+use identity_proto::identity::v1::o_auth_service_server::OAuthServiceServer;
 use identity_proto::identity::v1::tenant::Profile;
 use identity_proto::identity::v1::user_service_server::{UserService, UserServiceServer};
 use identity_proto::identity::v1::{
     AuthenticateRequest, AuthenticateResponse, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
     DeleteUserRequest, ErrorReason, GetUserRequest, ListTokensRequest, ListTokensResponse, ListUsersRequest,
-    ListUsersResponse, Membership, Meta, PatchUserRequest, QuirkSetting, RevokeTokenRequest, Token, UpdateUserRequest,
-    User, UserView,
+    ListUsersResponse, Membership, Meta, PatchUserRequest, QuirkSetting, RevokeTokenRequest, RotateTokenRequest, Token,
+    UpdateUserRequest, User, UserView,
 };
-use identity_proto::{CREDENTIAL_METADATA, credential, status};
+use identity_proto::{ADDRESS_METADATA, CREDENTIAL_METADATA, credential, status};
 use runtime::{Secret, ServiceKeys};
 use tokio::net::TcpListener;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
 mod groups;
+mod oauth;
 
 pub use groups::{AskedOfGroups, GROUP_ID, member_id};
+pub use oauth::{AskedOfOAuth, CLIENT, PUBLIC_CLIENT, REDIRECT, code, refresh_token, secret};
 
 pub const SERVICE_KEY: &str = "the-edges-service-key";
 pub const USER_ID: &str = "2819c223-7f76-453a-919d-413861904646";
@@ -38,12 +41,16 @@ pub enum Asked {
     Patch(PatchUserRequest),
     Delete(DeleteUserRequest),
     Groups(AskedOfGroups),
+    OAuth(AskedOfOAuth),
 }
 
 #[derive(Default)]
 struct State {
     asked: Vec<Asked>,
+    /// From where each question about a credential came.
+    addresses: Vec<Option<String>>,
     failure: Option<Status>,
+    authorize_fails: Option<ErrorReason>,
     takes: Option<Duration>,
     quirks: Vec<QuirkSetting>,
     group: groups::State,
@@ -107,7 +114,8 @@ impl FakeCore {
             .add_service(tonic_health::server::health_reporter().1)
             .add_service(UserServiceServer::new(self.clone()))
             .add_service(GroupServiceServer::new(self.clone()))
-            .add_service(CredentialServiceServer::new(self.clone()));
+            .add_service(CredentialServiceServer::new(self.clone()))
+            .add_service(OAuthServiceServer::new(self.clone()));
         tokio::spawn(server.serve_with_incoming(runtime::grpc::incoming(listener, &runtime::Shutdown::default())));
         url
     }
@@ -121,7 +129,12 @@ impl FakeCore {
         std::mem::take(&mut self.state().asked)
     }
 
-    /// Lets every call about users fail from now on.
+    /// From where each question about a credential came since the last time.
+    pub fn addresses(&self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.state().addresses)
+    }
+
+    /// Lets every call about users and of OAuth fail from now on.
     pub fn fail(&self, code: Code, reason: ErrorReason, message: &str) {
         self.fail_with(status::status(code, reason, message, [], None));
     }
@@ -142,6 +155,10 @@ impl FakeCore {
 
     async fn call(&self, metadata: &MetadataMap, asked: Asked) -> Result<(), Status> {
         authenticate(metadata)?;
+        self.ask(asked).await
+    }
+
+    async fn ask(&self, asked: Asked) -> Result<(), Status> {
         let (failure, takes) = {
             let mut state = self.state();
             state.asked.push(asked);
@@ -151,6 +168,11 @@ impl FakeCore {
             tokio::time::sleep(time).await;
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    fn note_address(&self, metadata: &MetadataMap) {
+        let address = metadata.get(ADDRESS_METADATA).and_then(|address| address.to_str().ok());
+        self.state().addresses.push(address.map(str::to_owned));
     }
 
     fn known(id: &str) -> Result<(), Status> {
@@ -167,12 +189,19 @@ impl FakeCore {
     }
 }
 
-fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> {
-    let refused = |reason| status::status(Code::Unauthenticated, reason, "refused", [], None);
+fn refused(reason: ErrorReason) -> Status {
+    status::status(Code::Unauthenticated, reason, "refused", [], None)
+}
+
+fn check_service(metadata: &MetadataMap) -> Result<(), Status> {
     let keys = Secret::new(format!("edge:edge:{SERVICE_KEY}"));
     let keys = ServiceKeys::parse("SERVICE_KEYS", &keys, &["edge"]).unwrap();
-    keys.authenticate(metadata)
-        .ok_or_else(|| refused(ErrorReason::ServiceKeyInvalid))?;
+    let known = keys.authenticate(metadata);
+    known.map(drop).ok_or_else(|| refused(ErrorReason::ServiceKeyInvalid))
+}
+
+fn authenticate(metadata: &MetadataMap) -> Result<AuthenticateResponse, Status> {
+    check_service(metadata)?;
     let given = metadata.get(CREDENTIAL_METADATA).and_then(|hash| hash.to_str().ok());
     let given = given.ok_or_else(|| refused(ErrorReason::CredentialInvalid))?;
     let is = |token: String| {
@@ -208,10 +237,15 @@ impl CredentialService for FakeCore {
         Err(Status::unimplemented("not the edge's"))
     }
 
+    async fn rotate_token(&self, _: Request<RotateTokenRequest>) -> Result<Response<CreateTokenResponse>, Status> {
+        Err(Status::unimplemented("not the edge's"))
+    }
+
     async fn authenticate(
         &self,
         request: Request<AuthenticateRequest>,
     ) -> Result<Response<AuthenticateResponse>, Status> {
+        self.note_address(request.metadata());
         let quirks = {
             let mut state = self.state();
             state.asked.push(Asked::Authenticate);

@@ -74,7 +74,8 @@ async fn first_line(address: std::net::SocketAddr, request: String) -> String {
 
 #[tokio::test]
 async fn serves_until_it_is_asked_to_stop() {
-    let core_url = FakeCore::default().start().await;
+    let core = FakeCore::default();
+    let core_url = core.start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::default();
@@ -99,6 +100,7 @@ async fn serves_until_it_is_asked_to_stop() {
     let answer = exchange(address, request).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.to_lowercase().contains("x-request-id: "), "{answer}");
+    assert_eq!(core.addresses(), [Some("127.0.0.1".to_owned())], "the peer's address");
 
     let head = head.replace(&length.to_string(), "100000000");
     let answer = tokio::time::timeout(Duration::from_secs(4), first_line(address, format!("{head}x"))).await;

@@ -1,0 +1,121 @@
+//! Who asks at the token endpoint: RFC 6749 section 2.3, RFC 7523 section 2.2.
+
+use std::time::Duration;
+
+use identity_proto::identity::v1::client::Kind;
+use identity_proto::identity::v1::client_authentication::Proof;
+use identity_proto::identity::v1::tenant::State;
+use identity_proto::identity::v1::{ClientAuthentication, ErrorReason};
+use uuid::Uuid;
+
+use super::{Client, Clients};
+use crate::Error;
+use crate::error::database;
+use crate::tenants;
+
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const FIND: &str = "SELECT client.*, tenant.name AS tenant_name, tenant.state AS tenant_state, tenant.scim_enabled,
+        extract(epoch FROM clock_timestamp())::bigint AS now
+    FROM oauth_client AS client JOIN tenant ON tenant.tenant_id = client.tenant_id
+    WHERE client.client_id = $1 AND client.revoked_at IS NULL AND tenant.state <> 'deleted'";
+
+const SECRET: &str = "SELECT secret_id, expires_at, expires_at <= clock_timestamp() AS expired,
+        coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true) AS note_use
+    FROM client_secret WHERE client_id = $1 AND sha256 = $2 AND revoked_at IS NULL";
+
+const NOTE_USE: &str = "UPDATE client_secret SET last_used_at = clock_timestamp(), last_used_address = $2
+    WHERE secret_id = $1 AND coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true)";
+
+#[derive(sqlx::FromRow)]
+struct Secret {
+    secret_id: Uuid,
+    expires_at: jiff_sqlx::Timestamp,
+    expired: bool,
+    note_use: bool,
+}
+
+impl Clients {
+    /// The live client of this id.
+    pub(crate) async fn find(&self, id: &str) -> Result<Client, Error> {
+        let id = Uuid::parse_str(id).map_err(|_| unknown())?;
+        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.turns.acquire()).await else {
+            let message = "too many clients ask at once; try again in a moment";
+            return Err(Error::new(ErrorReason::Unavailable, message));
+        };
+        let found: Option<Client> = sqlx::query_as(FIND)
+            .bind(id)
+            .fetch_optional(&mut *self.store.connection().await?)
+            .await
+            .map_err(database)?;
+        found.ok_or_else(unknown)
+    }
+
+    /// That the client is who it says, in the way that was agreed when it was made, and that its tenant lets it in.
+    pub(crate) async fn prove(
+        &self,
+        client: &Client,
+        authentication: &ClientAuthentication,
+        address: Option<&str>,
+    ) -> Result<(), Error> {
+        match (client.kind(), &authentication.proof) {
+            (Kind::Code | Kind::Secret, Some(Proof::SecretSha256(sha256))) => {
+                self.prove_by_secret(client, sha256, address).await?;
+            }
+            (Kind::Assertion, Some(Proof::Assertion(assertion))) => self.prove_by_assertion(client, assertion).await?,
+            (Kind::PublicCode, None) => {}
+            (kind, _) => return Err(other_way(kind)),
+        }
+        if tenants::state(&client.tenant_state) != State::Active || !client.scim_enabled {
+            let message = "the tenant is suspended, or SCIM is switched off for it; ask the service's operator";
+            return Err(Error::new(ErrorReason::ClientUnauthorized, message));
+        }
+        Ok(())
+    }
+
+    async fn prove_by_secret(&self, client: &Client, sha256: &[u8], address: Option<&str>) -> Result<(), Error> {
+        let mut connection = self.store.connection().await?;
+        let found: Option<Secret> = sqlx::query_as(SECRET)
+            .bind(client.id)
+            .bind(sha256)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(database)?;
+        let secret = found.ok_or_else(unknown)?;
+        if secret.expired {
+            let message = format!(
+                "this client secret expired at {}; configure a newer one, which portcullis client rotate makes",
+                secret.expires_at.to_jiff()
+            );
+            return Err(Error::new(ErrorReason::ClientInvalid, message));
+        }
+        if secret.note_use {
+            let noted = sqlx::query(NOTE_USE).bind(secret.secret_id).bind(address);
+            // Failing to note a use must not fail the use.
+            if let Err(error) = noted.execute(&mut *connection).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, client.id = %client.id, "last use not noted");
+            }
+        }
+        Ok(())
+    }
+
+    async fn prove_by_assertion(&self, _client: &Client, _assertion: &str) -> Result<(), Error> {
+        Err(Error::new(ErrorReason::ClientInvalid, "assertions are not taken yet"))
+    }
+}
+
+/// The same for what is unknown, revoked and wrong.
+fn unknown() -> Error {
+    let message = "the client id or its secret is not known here, or was revoked; check both in the identity provider";
+    Error::new(ErrorReason::ClientInvalid, message)
+}
+
+fn other_way(kind: Kind) -> Error {
+    let message = match kind {
+        Kind::Assertion => "this client proves itself by client_assertion alone",
+        Kind::PublicCode => "this client has no secret: send its client_id alone",
+        _ => "this client proves itself by its client secret alone",
+    };
+    Error::new(ErrorReason::ClientInvalid, message)
+}

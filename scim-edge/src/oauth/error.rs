@@ -1,0 +1,214 @@
+//! THE table from a failure to the HTTP status and the error code of OAuth: RFC 6749 sections 4.1.2.1 and 5.2. What the SCIM
+//! side of the edge already has a status for, such as a body that is too long, keeps it.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use identity_proto::identity::v1::ErrorReason;
+use serde_json::json;
+
+use crate::error::Error as Failure;
+
+/// An error code of OAuth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    InvalidRequest,
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    UnsupportedResponseType,
+    AccessDenied,
+    TemporarilyUnavailable,
+    ServerError,
+}
+
+impl Code {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::InvalidRequest => "invalid_request",
+            Code::InvalidClient => "invalid_client",
+            Code::InvalidGrant => "invalid_grant",
+            Code::InvalidScope => "invalid_scope",
+            Code::UnauthorizedClient => "unauthorized_client",
+            Code::UnsupportedGrantType => "unsupported_grant_type",
+            Code::UnsupportedResponseType => "unsupported_response_type",
+            Code::AccessDenied => "access_denied",
+            Code::TemporarilyUnavailable => "temporarily_unavailable",
+            Code::ServerError => "server_error",
+        }
+    }
+}
+
+/// Why a request to an OAuth endpoint fails.
+#[derive(Debug)]
+pub enum Error {
+    /// What was sent is wrong; the sentence says what to change.
+    Refused(Code, String),
+    /// A consent that does not come from the page of this edge.
+    ForeignForm,
+    /// The core refused or failed, or the request cannot be read.
+    Failed(Failure),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Error::Failed(failure)
+    }
+}
+
+/// The table: reason to status and error code.
+fn outcome(reason: ErrorReason) -> (StatusCode, Code) {
+    use ErrorReason as R;
+    match reason {
+        R::ClientInvalid => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
+        R::GrantInvalid => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
+        R::ClientUnauthorized => (StatusCode::BAD_REQUEST, Code::UnauthorizedClient),
+        R::ScopeInvalid => (StatusCode::BAD_REQUEST, Code::InvalidScope),
+        // What was pasted into the consent page is no key that is valid: it is shown again.
+        R::CredentialInvalid | R::CredentialExpired => (StatusCode::BAD_REQUEST, Code::AccessDenied),
+        R::ConsentRefused | R::ScopeMissing | R::ScimDisabled | R::TenantSuspended => {
+            (StatusCode::FORBIDDEN, Code::AccessDenied)
+        }
+        R::RedirectUriMismatch
+        | R::InvalidFilter
+        | R::InvalidPath
+        | R::InvalidSyntax
+        | R::InvalidValue
+        | R::NoTarget
+        | R::Mutability
+        | R::PageTokenInvalid
+        | R::NotFound
+        | R::Uniqueness
+        | R::VersionMismatch => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+        R::TooMany => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
+        R::Unavailable | R::ServiceKeyInvalid | R::MethodNotAllowed => {
+            (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
+        }
+        // No OAuth request meets these.
+        R::Internal | R::Unspecified | R::LoginInvalid | R::LoginStale | R::AccessEnded | R::EventsGone => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError)
+        }
+    }
+}
+
+impl Error {
+    /// The core's reason, if it refused or failed.
+    pub fn reason(&self) -> Option<ErrorReason> {
+        match self {
+            Error::Failed(failure) => failure.reason(),
+            Error::Refused(..) | Error::ForeignForm => None,
+        }
+    }
+
+    fn outcome(&self) -> (StatusCode, Code) {
+        match self {
+            Error::Refused(Code::InvalidClient, _) => outcome(ErrorReason::ClientInvalid),
+            Error::Refused(code, _) => (StatusCode::BAD_REQUEST, *code),
+            Error::ForeignForm => (StatusCode::FORBIDDEN, Code::AccessDenied),
+            // What is wrong in the HTTP of a request has a status already.
+            Error::Failed(failure) => match failure.reason() {
+                Some(reason) => outcome(reason),
+                None => (failure.answer().status, Code::InvalidRequest),
+            },
+        }
+    }
+
+    /// The error code.
+    pub fn code(&self) -> Code {
+        self.outcome().1
+    }
+
+    /// The status of a page that tells it. A browser is never asked for a password: only programs prove themselves here.
+    pub fn page_status(&self) -> StatusCode {
+        match self.outcome().0 {
+            StatusCode::UNAUTHORIZED => StatusCode::BAD_REQUEST,
+            status => status,
+        }
+    }
+
+    /// A sentence for the administrator who set the client up, in the characters that RFC 6749 allows in
+    /// `error_description`.
+    pub fn description(&self) -> String {
+        let text = match self {
+            Error::Refused(_, text) => text.clone(),
+            Error::ForeignForm => {
+                "This consent does not come from the page that was shown: begin again where you began, with cookies allowed."
+                    .to_owned()
+            }
+            Error::Failed(failure) => match (failure.reason(), failure) {
+                (Some(reason), Failure::Core(status)) if outcome(reason).0.is_client_error() => {
+                    told(reason, status.message())
+                }
+                _ => failure.answer().detail,
+            },
+        };
+        let allowed = |character: char| match character {
+            '"' => '\'',
+            '\\' => '/',
+            ' '..='~' => character,
+            _ => '?',
+        };
+        text.chars().map(allowed).collect()
+    }
+
+    /// When to try again, if that is all that helps.
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        match (self.code(), self) {
+            (Code::TemporarilyUnavailable, Error::Failed(failure)) => Some(failure.retry_after()),
+            _ => None,
+        }
+    }
+
+    /// Failures that are ours to mend are logged, once.
+    pub fn log(&self) {
+        if let Error::Failed(failure) = self {
+            failure.log(self.outcome().0);
+        }
+    }
+}
+
+/// What the core says, which knows what is wrong, or else what the reason itself says.
+fn told(reason: ErrorReason, message: &str) -> String {
+    let own = match reason {
+        ErrorReason::CredentialInvalid => {
+            "This key is unknown or was revoked: paste one that is live, or make a new one with 'portcullis token create'."
+        }
+        ErrorReason::CredentialExpired => "This key has expired: make a new one with 'portcullis token create'.",
+        _ if !message.is_empty() => message,
+        ErrorReason::ClientInvalid => {
+            "The client is unknown or did not prove itself: compare its id and secret with what 'portcullis client create' printed."
+        }
+        ErrorReason::GrantInvalid => {
+            "The code or refresh token is unknown, used, expired or revoked: have the connection authorized again."
+        }
+        ErrorReason::ScopeInvalid => {
+            "The scope is more than this client may have: ask for fewer scopes, or for none by name."
+        }
+        ErrorReason::TooMany => "There are too many requests: try again after the time in Retry-After.",
+        _ => "This is not allowed: compare the settings of the client with those in the documentation.",
+    };
+    own.to_owned()
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let (status, code) = self.outcome();
+        let body = json!({"error": code.name(), "error_description": self.description()});
+        let mut response = super::json(status, &body);
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"OAuth\""));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests;
