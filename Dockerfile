@@ -13,6 +13,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:trixie-slim
 COPY --from=build /usr/local/bin/portcullis /usr/local/bin/portcullis
+# Whom the core trusts when it fetches the keys of identity providers.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["portcullis"]

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use redis_topology::Topology;
 use runtime::{Secret, ServiceKeys};
 
+use crate::assertions::PrivateHosts;
 use crate::events::Retention;
 use crate::grpc::ROLES;
 use crate::store;
@@ -65,6 +66,10 @@ pub struct Config {
     /// For how many days events are kept at most, also when a consumer did not acknowledge them
     #[arg(long, env = "PORTCULLIS_EVENT_RETENTION_MAX_DAYS", default_value_t = 90)]
     pub event_retention_max_days: u16,
+    /// Hosts inside your network from which keys of clients' issuers (JWKS) may be fetched, as host[:port], separated by
+    /// commas: at private addresses, and over plain HTTP. All others must be at public ones and use HTTPS
+    #[arg(long, env = "PORTCULLIS_JWKS_PRIVATE_HOSTS")]
+    pub jwks_private_hosts: Option<String>,
 }
 
 /// The settings, read whole and checked before anything starts.
@@ -75,6 +80,7 @@ pub struct Settings {
     pub(crate) login_key: Secret,
     pub(crate) event_retention: Retention,
     pub(crate) refresh_grace: Duration,
+    pub(crate) jwks_private_hosts: PrivateHosts,
 }
 
 impl Config {
@@ -118,6 +124,8 @@ impl Config {
                 days: self.event_retention_days.into(),
                 longest_days: self.event_retention_max_days.into(),
             },
+            jwks_private_hosts: PrivateHosts::parse(self.jwks_private_hosts.as_deref().unwrap_or_default())
+                .context("PORTCULLIS_JWKS_PRIVATE_HOSTS")?,
         })
     }
 }
@@ -141,6 +149,7 @@ mod tests {
             refresh_grace_seconds: 10,
             event_retention_days: 30,
             event_retention_max_days: 90,
+            jwks_private_hosts: Some("localhost:8443, idp.internal".into()),
         }
     }
 
@@ -187,6 +196,10 @@ mod tests {
         check(
             |config| config.event_retention_max_days = 29,
             "PORTCULLIS_EVENT_RETENTION_MAX_DAYS is less",
+        );
+        check(
+            |config| config.jwks_private_hosts = Some("http://localhost".into()),
+            "PORTCULLIS_JWKS_PRIVATE_HOSTS",
         );
     }
 }

@@ -2,6 +2,7 @@
 //! gRPC. It knows neither HTTP nor the text forms of SCIM.
 
 pub mod access;
+mod assertions;
 mod audit;
 mod clients;
 mod config;
@@ -67,7 +68,7 @@ pub async fn serve(
     );
     let events = Events::start(&store, wake.clone(), settings.event_retention, (&health, &shutdown));
     let pages = PageTokens::new(settings.login_key.clone());
-    let clients = Clients::new(store.system());
+    let clients = Clients::new(store.system(), settings.jwks_private_hosts);
     let oauth = OAuth::new(
         store.system(),
         clients.clone(),

@@ -26,9 +26,31 @@ const UNNUMBERED_AGE: &str = "portcullis_events_unnumbered_seconds";
 const SUBSCRIPTIONS: &str = "portcullis_event_subscriptions";
 const CONSUMER_LAG: &str = "portcullis_event_consumer_lag_seconds";
 const EXPIRING: &str = "portcullis_credentials_expiring";
+const JWKS_FETCHES: &str = "portcullis_jwks_fetches_total";
 
 /// No more are counted.
 const COUNTED: i64 = 100_000;
+
+/// How a fetch of an issuer's keys went.
+#[derive(Clone, Copy)]
+pub(crate) enum JwksFetch {
+    Fetched,
+    /// Its URL leads to an address that is not public.
+    Refused,
+    Failed,
+}
+
+impl JwksFetch {
+    const ALL: [JwksFetch; 3] = [JwksFetch::Fetched, JwksFetch::Refused, JwksFetch::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            JwksFetch::Fetched => "fetched",
+            JwksFetch::Refused => "refused",
+            JwksFetch::Failed => "failed",
+        }
+    }
+}
 
 /// Says what the metrics are.
 pub(crate) fn describe() {
@@ -84,6 +106,13 @@ pub(crate) fn describe() {
         EXPIRING,
         "Static tokens and client secrets that end within 30, 7 or 1 days and were not rotated, each counted once, of all cores"
     );
+    describe_counter!(
+        JWKS_FETCHES,
+        "Fetches of the keys of issuers that sign clients' assertions, by outcome"
+    );
+    for outcome in JwksFetch::ALL {
+        counter!(JWKS_FETCHES, "outcome" => outcome.label()).absolute(0);
+    }
     counter!(GENERATIONS).absolute(0);
     counter!(NUMBERED).absolute(0);
     counter!(REFUSED, "lane" => "tenants").absolute(0);
@@ -148,6 +177,11 @@ pub(crate) fn credentials_expiring(ahead: &[i32], counts: &[(i32, i64)]) {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         gauge!(EXPIRING, "days" => days.to_string()).set(count as f64);
     }
+}
+
+/// The keys of an issuer were asked for.
+pub(crate) fn jwks_fetched(outcome: JwksFetch) {
+    counter!(JWKS_FETCHES, "outcome" => outcome.label()).increment(1);
 }
 
 /// Asks for ever.

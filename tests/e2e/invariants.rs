@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 const SERVICES: [&str; 3] = ["identity-core", "scim-edge", "session-service"];
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "e2e",
     "identity-core",
     "identity-proto",
     "local-stack",
+    "oidc-login",
     "portcullis",
     "redis-topology",
     "runtime",
@@ -22,7 +23,7 @@ const OURS: [&str; 10] = [
 ];
 
 /// Every package, its folder, and which of ours it may depend on.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("proto", &[]),
     ("runtime", &[]),
     ("local-stack", &[]),
@@ -41,10 +42,18 @@ const DIRECTION: [(&str, &[&str]); 10] = [
             "session-service",
         ],
     ),
+    ("examples/oidc-login", &["identity-proto", "runtime"]),
     ("examples/user-table", &["identity-proto", "runtime"]),
     (
         "tests",
-        &["identity-proto", "local-stack", "portcullis", "runtime", "user-table"],
+        &[
+            "identity-proto",
+            "local-stack",
+            "oidc-login",
+            "portcullis",
+            "runtime",
+            "user-table",
+        ],
     ),
 ];
 

@@ -11,6 +11,7 @@ mod identity_client;
 mod invariants;
 mod many_sessions;
 mod oauth;
+mod oidc_login;
 mod properties;
 mod redis_cluster;
 mod rfc;

@@ -14,6 +14,7 @@ pub mod grpc;
 pub mod guards;
 pub mod history;
 pub mod measure;
+pub mod openid;
 pub mod processes;
 pub mod proxy;
 pub mod raw_http;

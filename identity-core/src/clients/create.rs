@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::check::checked;
 use super::{Clients, LOCK_TENANT, has_secrets};
 use crate::Error;
+use crate::assertions::check_url;
 use crate::credentials::secret::Secret;
 use crate::error::database;
 use crate::store::{Actor, Audited};
@@ -43,6 +44,9 @@ impl Clients {
         request: CreateClientRequest,
     ) -> Result<CreateClientResponse, Error> {
         let checked = checked(request)?;
+        if let Some(assertion) = &checked.assertion {
+            check_url(&assertion.jwks_url, &self.private_hosts)?;
+        }
         let secret = match has_secrets(checked.kind) {
             true => Some(Secret::random(credential::Kind::ClientSecret)?),
             false => None,

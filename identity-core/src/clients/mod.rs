@@ -18,6 +18,7 @@ use uuid::Uuid;
 pub(crate) use redirect_uri::matches as redirect_uri_matches;
 
 use crate::Error;
+use crate::assertions::{Assertions, PrivateHosts};
 use crate::credentials::SCOPES;
 use crate::error::database;
 use crate::store::{Lease, SystemStore};
@@ -34,14 +35,18 @@ const LOCK_CLIENT: &str = "SELECT tenant_id FROM oauth_client WHERE client_id = 
 #[derive(Clone)]
 pub(crate) struct Clients {
     store: SystemStore,
+    assertions: Assertions,
+    private_hosts: PrivateHosts,
     turns: Arc<Semaphore>,
 }
 
 impl Clients {
-    /// The clients that `store` reaches.
-    pub(crate) fn new(store: SystemStore) -> Self {
+    /// The clients that `store` reaches. Their issuers' keys are at public addresses, or at one of `private_hosts`.
+    pub(crate) fn new(store: SystemStore, private_hosts: PrivateHosts) -> Self {
         Clients {
             store,
+            assertions: Assertions::new(private_hosts.clone()),
+            private_hosts,
             turns: Arc::new(Semaphore::new(LOOK_UPS)),
         }
     }

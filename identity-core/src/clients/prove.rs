@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Client, Clients};
 use crate::Error;
+use crate::assertions::{Expected, Unverified};
 use crate::error::database;
 use crate::tenants;
 
@@ -28,6 +29,10 @@ const SECRET: &str = "SELECT secret_id, expires_at, expires_at <= clock_timestam
 const NOTE_USE: &str = "UPDATE client_secret SET last_used_at = clock_timestamp(), last_used_address = $2
     WHERE secret_id = $1 AND coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true)";
 
+/// Ids are kept for as long as their assertions are taken.
+const USE_ID: &str = "INSERT INTO assertion_used (client_id, jti, expires_at) VALUES ($1, $2, to_timestamp($3::float8))
+    ON CONFLICT DO NOTHING";
+
 #[derive(sqlx::FromRow)]
 struct Secret {
     secret_id: Uuid,
@@ -37,6 +42,17 @@ struct Secret {
 }
 
 impl Clients {
+    /// The live client that a request is from, as it says: by its id, or by its assertion's subject where that is the id.
+    pub(crate) async fn claimed(&self, authentication: &ClientAuthentication) -> Result<Client, Error> {
+        match (authentication.client_id.as_str(), &authentication.proof) {
+            ("", Some(Proof::Assertion(assertion))) => {
+                let unverified = Unverified::read(assertion).ok_or_else(unknown)?;
+                self.find(&unverified.claimed_subject).await
+            }
+            (id, _) => self.find(id).await,
+        }
+    }
+
     /// The live client of this id.
     pub(crate) async fn find(&self, id: &str) -> Result<Client, Error> {
         let id = Uuid::parse_str(id).map_err(|_| unknown())?;
@@ -100,8 +116,37 @@ impl Clients {
         Ok(())
     }
 
-    async fn prove_by_assertion(&self, _client: &Client, _assertion: &str) -> Result<(), Error> {
-        Err(Error::new(ErrorReason::ClientInvalid, "assertions are not taken yet"))
+    /// An id is good for one use; an assertion without one, until it expires: RFC 7523 leaves it to the issuer.
+    async fn prove_by_assertion(&self, client: &Client, assertion: &str) -> Result<(), Error> {
+        let expected = client
+            .expected()
+            .ok_or_else(|| Error::internal("a client without its issuer"))?;
+        let claims = self.assertions.verify(assertion, &expected, client.now).await?;
+        let Some(jti) = claims.jti else {
+            return Ok(());
+        };
+        let used = sqlx::query(USE_ID).bind(client.id).bind(jti).bind(claims.expires);
+        let used = used
+            .execute(&mut *self.store.connection().await?)
+            .await
+            .map_err(database)?;
+        if used.rows_affected() == 0 {
+            let message = "this assertion was used before; the identity provider signs another for each request";
+            return Err(Error::new(ErrorReason::ClientInvalid, message));
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    /// What its assertions must say.
+    fn expected(&self) -> Option<Expected<'_>> {
+        Some(Expected {
+            issuer: self.issuer.as_deref()?,
+            jwks_url: self.jwks_url.as_deref()?,
+            subject: self.subject.as_deref()?,
+            audience: self.audience.as_deref()?,
+        })
     }
 }
 

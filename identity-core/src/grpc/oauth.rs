@@ -11,7 +11,6 @@ use tonic::{Request, Response, Status};
 use super::auth::address;
 use super::{Caller, Core, missing};
 use crate::Error;
-use crate::clients::Client;
 use crate::oauth::{OAuth, Proven};
 
 #[tonic::async_trait]
@@ -21,7 +20,9 @@ impl OAuthService for Core {
         request: Request<GetAuthorizationRequest>,
     ) -> Result<Response<Authorization>, Status> {
         let caller = Caller::of(request.extensions())?;
-        let client = self.client(caller, &request.get_ref().client_id).await?;
+        let client = self.oauth.client(&request.get_ref().client_id).await?;
+        // An edge that is limited to tenants serves the others' clients no more than their users.
+        caller.tenant(&client.tenant.to_string())?;
         let GetAuthorizationRequest {
             redirect_uri, scopes, ..
         } = request.get_ref();
@@ -65,13 +66,6 @@ impl OAuthService for Core {
 }
 
 impl Core {
-    /// The client of this id, if the calling edge serves its tenant.
-    async fn client(&self, caller: &Caller, id: &str) -> Result<Client, Error> {
-        let client = self.oauth.client(id).await?;
-        caller.tenant(&client.tenant.to_string())?;
-        Ok(client)
-    }
-
     /// The client that a request is of, once it has proved that.
     async fn proven<T>(
         &self,
@@ -80,7 +74,8 @@ impl Core {
     ) -> Result<Proven, Error> {
         let authentication = authentication(request.get_ref()).ok_or_else(|| missing("client"))?;
         let caller = Caller::of(request.extensions())?;
-        let client = self.client(caller, &authentication.client_id).await?;
+        let client = self.oauth.claimed(authentication).await?;
+        caller.tenant(&client.tenant.to_string())?;
         let address = address(request.metadata());
         self.oauth.prove(client, authentication, address).await
     }

@@ -53,6 +53,11 @@ impl OAuth {
         self.clients.find(id).await
     }
 
+    /// The client that a request says it is from, unproven.
+    pub(crate) async fn claimed(&self, authentication: &ClientAuthentication) -> Result<Client, Error> {
+        self.clients.claimed(authentication).await
+    }
+
     /// The client, if it is who it says.
     pub(crate) async fn prove(
         &self,

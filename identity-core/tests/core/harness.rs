@@ -67,6 +67,7 @@ impl Core {
             refresh_grace_seconds: 10,
             event_retention_days: 30,
             event_retention_max_days: 90,
+            jwks_private_hosts: None,
         };
         let shutdown = Shutdown::default();
         let serving = tokio::spawn(identity_core::serve(

@@ -29,6 +29,7 @@ const LIBRARIES: &str = "
 |---|---|
 | `RUST_LOG` | Which log lines are written, by target and level, such as `info` (default) or `warn,identity_core=debug` |
 | `TOKIO_WORKER_THREADS` | How many threads a process works with; default: as many as there are processors, half of them (rounded up) in session-service, where more gain something only with a Cluster |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | Which certificates identity-core trusts when it fetches the keys of clients' issuers; default: the system's |
 | `NO_COLOR` | Log lines without colours; there are none either where standard error is no terminal |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` | A collector for OpenTelemetry traces, by OTLP over gRPC, such as `http://collector:4317`. No traces are made without it |
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | How the process is named in traces; default: the service's name |

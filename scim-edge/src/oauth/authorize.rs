@@ -8,7 +8,7 @@ use identity_proto::identity::v1::{AuthorizeRequest, AuthorizeResponse, ErrorRea
 use super::back::{Back, Refused};
 use super::consent::{self, ALLOW, DECISION, DENY, FIELDS, KEY, PROOF};
 use super::csrf::Proof;
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::parameters::Parameters;
 use super::request::{Authorizing, Visit};
 use crate::core::CredentialHash;
@@ -30,11 +30,11 @@ pub async fn decide(visit: Visit) -> Result<Response, Refused> {
         Some(ALLOW) => {}
         Some(DENY) => {
             let text = "The administrator did not allow it.";
-            return Ok(asked.back.with_error(Code::AccessDenied, text));
+            return Ok(asked.back.with_error(ErrorCode::AccessDenied, text));
         }
         _ => {
             let text = format!("The decision must be {ALLOW} or {DENY}.");
-            return Err(Error::Refused(Code::InvalidRequest, text).into());
+            return Err(Error::Refused(ErrorCode::InvalidRequest, text).into());
         }
     }
     let key = form.get(KEY).ok().flatten().unwrap_or_default();
@@ -56,7 +56,7 @@ async fn authorize(visit: &Visit, asked: &Authorizing, key: &str) -> Result<Auth
     if !Kind::Token.fits(key) {
         let text =
             "This is no SCIM secret key: check that it was copied whole. It begins with pcs_ and has 54 characters.";
-        return Err(Error::Refused(Code::AccessDenied, text.to_owned()));
+        return Err(Error::Refused(ErrorCode::AccessDenied, text.to_owned()));
     }
     let hash = CredentialHash::new(&credential::hash(key))?;
     let message = AuthorizeRequest {
@@ -76,9 +76,9 @@ async fn authorize(visit: &Visit, asked: &Authorizing, key: &str) -> Result<Auth
 fn may_try_again(error: &Error) -> bool {
     use ErrorReason as R;
     match error.reason() {
-        None => error.code() == Code::AccessDenied,
+        None => error.code() == ErrorCode::AccessDenied,
         Some(R::CredentialInvalid | R::CredentialExpired) => true,
-        Some(_) => error.code() == Code::TemporarilyUnavailable,
+        Some(_) => error.code() == ErrorCode::TemporarilyUnavailable,
     }
 }
 

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::page;
 use crate::error::Error as Failure;
 use crate::respond;
@@ -33,7 +33,7 @@ impl Back {
     }
 
     /// Sends it back with a failure.
-    pub fn with_error(&self, code: Code, description: &str) -> Response {
+    pub fn with_error(&self, code: ErrorCode, description: &str) -> Response {
         self.with(&[("error", code.name()), ("error_description", description)])
     }
 
@@ -125,7 +125,7 @@ mod tests {
             state: None,
             issuer: String::new(),
         };
-        let response = back.with_error(Code::AccessDenied, "x");
+        let response = back.with_error(ErrorCode::AccessDenied, "x");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!response.headers().contains_key(LOCATION));
     }

@@ -12,7 +12,7 @@ use identity_proto::credential::{self, Kind};
 use identity_proto::identity::v1::ClientAuthentication;
 use identity_proto::identity::v1::client_authentication::Proof;
 
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::parameters::Parameters;
 use crate::app::Edge;
 use crate::{address, extract};
@@ -60,7 +60,7 @@ impl FromRequest<Arc<Edge>> for FromClient {
 
 /// What the client sent to prove itself. Secrets that are none are refused here, and nothing else is decided.
 fn authentication(headers: &HeaderMap, parameters: &Parameters) -> Result<ClientAuthentication, Error> {
-    let invalid = |text: &str| Error::Refused(Code::InvalidRequest, text.to_owned());
+    let invalid = |text: &str| Error::Refused(ErrorCode::InvalidRequest, text.to_owned());
     let id = parameters.get("client_id")?;
     let basic = basic(headers)?;
     let secret = parameters.get("client_secret")?;
@@ -119,7 +119,7 @@ fn assertion(parameters: &Parameters) -> Result<Option<&str>, Error> {
         (Some(assertion), Some(JWT_BEARER)) => Ok(Some(assertion)),
         (Some(_), Some(_)) => Err(unproven(&format!("The client_assertion_type must be {JWT_BEARER}."))),
         _ => Err(Error::Refused(
-            Code::InvalidRequest,
+            ErrorCode::InvalidRequest,
             "Send client_assertion and client_assertion_type together.".to_owned(),
         )),
     }
@@ -133,7 +133,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Error> {
         (Some(value), None) => value,
         (Some(_), Some(_)) => {
             let text = "The header Authorization is given more than once: send it once.";
-            return Err(Error::Refused(Code::InvalidRequest, text.to_owned()));
+            return Err(Error::Refused(ErrorCode::InvalidRequest, text.to_owned()));
         }
     };
     let pair = value.to_str().ok().and_then(|value| {
@@ -161,7 +161,7 @@ fn decode(text: &str) -> String {
 }
 
 fn unproven(text: &str) -> Error {
-    Error::Refused(Code::InvalidClient, text.to_owned())
+    Error::Refused(ErrorCode::InvalidClient, text.to_owned())
 }
 
 #[cfg(test)]

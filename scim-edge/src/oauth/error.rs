@@ -11,7 +11,7 @@ use crate::error::Error as Failure;
 
 /// An error code of OAuth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
+pub enum ErrorCode {
     InvalidRequest,
     InvalidClient,
     InvalidGrant,
@@ -24,20 +24,20 @@ pub enum Code {
     ServerError,
 }
 
-impl Code {
+impl ErrorCode {
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
-            Code::InvalidRequest => "invalid_request",
-            Code::InvalidClient => "invalid_client",
-            Code::InvalidGrant => "invalid_grant",
-            Code::InvalidScope => "invalid_scope",
-            Code::UnauthorizedClient => "unauthorized_client",
-            Code::UnsupportedGrantType => "unsupported_grant_type",
-            Code::UnsupportedResponseType => "unsupported_response_type",
-            Code::AccessDenied => "access_denied",
-            Code::TemporarilyUnavailable => "temporarily_unavailable",
-            Code::ServerError => "server_error",
+            ErrorCode::InvalidRequest => "invalid_request",
+            ErrorCode::InvalidClient => "invalid_client",
+            ErrorCode::InvalidGrant => "invalid_grant",
+            ErrorCode::InvalidScope => "invalid_scope",
+            ErrorCode::UnauthorizedClient => "unauthorized_client",
+            ErrorCode::UnsupportedGrantType => "unsupported_grant_type",
+            ErrorCode::UnsupportedResponseType => "unsupported_response_type",
+            ErrorCode::AccessDenied => "access_denied",
+            ErrorCode::TemporarilyUnavailable => "temporarily_unavailable",
+            ErrorCode::ServerError => "server_error",
         }
     }
 }
@@ -46,7 +46,7 @@ impl Code {
 #[derive(Debug)]
 pub enum Error {
     /// What was sent is wrong; the sentence says what to change.
-    Refused(Code, String),
+    Refused(ErrorCode, String),
     /// A consent that does not come from the page of this edge.
     ForeignForm,
     /// The core refused or failed, or the request cannot be read.
@@ -60,17 +60,17 @@ impl From<Failure> for Error {
 }
 
 /// The table: reason to status and error code.
-fn outcome(reason: ErrorReason) -> (StatusCode, Code) {
+fn outcome(reason: ErrorReason) -> (StatusCode, ErrorCode) {
     use ErrorReason as R;
     match reason {
-        R::ClientInvalid => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
-        R::GrantInvalid => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
-        R::ClientUnauthorized => (StatusCode::BAD_REQUEST, Code::UnauthorizedClient),
-        R::ScopeInvalid => (StatusCode::BAD_REQUEST, Code::InvalidScope),
+        R::ClientInvalid => (StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient),
+        R::GrantInvalid => (StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant),
+        R::ClientUnauthorized => (StatusCode::BAD_REQUEST, ErrorCode::UnauthorizedClient),
+        R::ScopeInvalid => (StatusCode::BAD_REQUEST, ErrorCode::InvalidScope),
         // What was pasted into the consent page is no key that is valid: it is shown again.
-        R::CredentialInvalid | R::CredentialExpired => (StatusCode::BAD_REQUEST, Code::AccessDenied),
+        R::CredentialInvalid | R::CredentialExpired => (StatusCode::BAD_REQUEST, ErrorCode::AccessDenied),
         R::ConsentRefused | R::ScopeMissing | R::ScimDisabled | R::TenantSuspended => {
-            (StatusCode::FORBIDDEN, Code::AccessDenied)
+            (StatusCode::FORBIDDEN, ErrorCode::AccessDenied)
         }
         R::RedirectUriMismatch
         | R::InvalidFilter
@@ -82,14 +82,14 @@ fn outcome(reason: ErrorReason) -> (StatusCode, Code) {
         | R::PageTokenInvalid
         | R::NotFound
         | R::Uniqueness
-        | R::VersionMismatch => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
-        R::TooMany => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
+        | R::VersionMismatch => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        R::TooMany => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable),
         R::Unavailable | R::ServiceKeyInvalid | R::MethodNotAllowed => {
-            (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
         }
         // No OAuth request meets these.
         R::Internal | R::Unspecified | R::LoginInvalid | R::LoginStale | R::AccessEnded | R::EventsGone => {
-            (StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError)
+            (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError)
         }
     }
 }
@@ -103,21 +103,21 @@ impl Error {
         }
     }
 
-    fn outcome(&self) -> (StatusCode, Code) {
+    fn outcome(&self) -> (StatusCode, ErrorCode) {
         match self {
-            Error::Refused(Code::InvalidClient, _) => outcome(ErrorReason::ClientInvalid),
+            Error::Refused(ErrorCode::InvalidClient, _) => outcome(ErrorReason::ClientInvalid),
             Error::Refused(code, _) => (StatusCode::BAD_REQUEST, *code),
-            Error::ForeignForm => (StatusCode::FORBIDDEN, Code::AccessDenied),
+            Error::ForeignForm => (StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
             // What is wrong in the HTTP of a request has a status already.
             Error::Failed(failure) => match failure.reason() {
                 Some(reason) => outcome(reason),
-                None => (failure.answer().status, Code::InvalidRequest),
+                None => (failure.answer().status, ErrorCode::InvalidRequest),
             },
         }
     }
 
     /// The error code.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ErrorCode {
         self.outcome().1
     }
 
@@ -157,7 +157,7 @@ impl Error {
     /// When to try again, if that is all that helps.
     pub fn retry_after(&self) -> Option<HeaderValue> {
         match (self.code(), self) {
-            (Code::TemporarilyUnavailable, Error::Failed(failure)) => Some(failure.retry_after()),
+            (ErrorCode::TemporarilyUnavailable, Error::Failed(failure)) => Some(failure.retry_after()),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The parameters of a request, from its query or its form: RFC 6749 section 3.1, 3.2 and appendix A. Each that is known may
 //! be given once, in printable ASCII; an empty one is as good as none. Unknown ones are ignored.
 
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 
 /// The longest value, in characters.
 const LONGEST: usize = 2_048;
@@ -36,7 +36,7 @@ impl Parameters {
 
     /// The value of a parameter; `None` if it is absent or empty.
     pub fn get(&self, name: &str) -> Result<Option<&str>, Error> {
-        let invalid = |text: String| Err(Error::Refused(Code::InvalidRequest, text));
+        let invalid = |text: String| Err(Error::Refused(ErrorCode::InvalidRequest, text));
         match self.0.iter().find(|(one, _)| *one == name) {
             None => Ok(None),
             Some((_, Value::Fit(value))) => Ok(Some(value.as_str()).filter(|value| !value.is_empty())),
@@ -56,7 +56,7 @@ impl Parameters {
     pub fn require(&self, name: &str) -> Result<&str, Error> {
         let missing = || {
             Error::Refused(
-                Code::InvalidRequest,
+                ErrorCode::InvalidRequest,
                 format!("The parameter {name} is missing: send it."),
             )
         };
@@ -106,7 +106,7 @@ mod tests {
         let found = parameters.get(name);
         match (&found, expect) {
             (Ok(found), Ok(expect)) => assert_eq!(*found, expect, "{text:.60}"),
-            (Err(Error::Refused(Code::InvalidRequest, detail)), Err(word)) => {
+            (Err(Error::Refused(ErrorCode::InvalidRequest, detail)), Err(word)) => {
                 assert!(detail.contains(word) && detail.contains(name), "{text:.60}: {detail}");
             }
             _ => panic!("{text:.60}: {found:?}"),
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let parameters = Parameters::parse(b"state=", &KNOWN);
-        let Err(Error::Refused(Code::InvalidRequest, detail)) = parameters.require("state") else {
+        let Err(Error::Refused(ErrorCode::InvalidRequest, detail)) = parameters.require("state") else {
             panic!("an empty parameter is none");
         };
         assert!(detail.contains("state"), "{detail}");

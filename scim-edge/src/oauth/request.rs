@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use identity_proto::identity::v1::{Authorization, ErrorReason, GetAuthorizationRequest};
 
 use super::back::{Back, Refused};
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::parameters::Parameters;
 use crate::app::Edge;
 use crate::extract::PublicUrl;
@@ -130,10 +130,10 @@ impl Visit {
 /// The code challenge, once the response type is the one that there is. Without `S256` a challenge would be the verifier
 /// itself, and a method without a challenge is a request that lost one on its way.
 fn challenge(parameters: &Parameters, is_needed: bool) -> Result<String, Error> {
-    let invalid = |text: &str| Err(Error::Refused(Code::InvalidRequest, text.to_owned()));
+    let invalid = |text: &str| Err(Error::Refused(ErrorCode::InvalidRequest, text.to_owned()));
     if parameters.require("response_type")? != "code" {
         let text = "The response_type must be code.".to_owned();
-        return Err(Error::Refused(Code::UnsupportedResponseType, text));
+        return Err(Error::Refused(ErrorCode::UnsupportedResponseType, text));
     }
     let challenge = parameters.get("code_challenge")?;
     match (challenge, parameters.get("code_challenge_method")?) {

@@ -10,7 +10,7 @@ use identity_proto::identity::v1::{
 use serde_json::{Map, Value as Json};
 
 use super::client::FromClient;
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::parameters::Parameters;
 
 /// What `grant_type` may be.
@@ -47,7 +47,7 @@ fn grant(parameters: &Parameters) -> Result<Grant, Error> {
             scopes: parameters.scopes()?,
         })),
         _ => Err(Error::Refused(
-            Code::UnsupportedGrantType,
+            ErrorCode::UnsupportedGrantType,
             format!("The grant_type must be one of {}.", GRANTS.join(", ")),
         )),
     }
@@ -62,7 +62,7 @@ fn hash(kind: Kind, text: &str) -> Result<Vec<u8>, Error> {
         Kind::Code => "The code is not one of this service: have the connection authorized again.",
         _ => "The refresh_token is not one of this service: have the connection authorized again.",
     };
-    Err(Error::Refused(Code::InvalidGrant, text.to_owned()))
+    Err(Error::Refused(ErrorCode::InvalidGrant, text.to_owned()))
 }
 
 fn render(issued: IssueTokenResponse) -> Json {

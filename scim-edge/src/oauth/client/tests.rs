@@ -63,7 +63,7 @@ fn an_assertion_needs_no_client_id_and_a_public_client_nothing_else() {
     assert_eq!(read(&[], &format!("client_id={ID}&client_secret=")).unwrap(), public);
 }
 
-fn check(headers: &[&str], body: &str, expect: Code) {
+fn check(headers: &[&str], body: &str, expect: ErrorCode) {
     match read(headers, body) {
         Err(Error::Refused(code, text)) => {
             assert_eq!(code, expect, "{headers:?} {body}");
@@ -81,22 +81,22 @@ fn one_way_at_a_time() {
     check(
         &[&basic],
         &format!("client_id={ID}&client_secret={secret}"),
-        Code::InvalidRequest,
+        ErrorCode::InvalidRequest,
     );
-    check(&[&basic], &jwt, Code::InvalidRequest);
+    check(&[&basic], &jwt, ErrorCode::InvalidRequest);
     check(
         &[],
         &format!("client_id={ID}&client_secret={secret}&{jwt}"),
-        Code::InvalidRequest,
+        ErrorCode::InvalidRequest,
     );
-    check(&[&basic, &basic], "", Code::InvalidRequest);
-    check(&[&basic], "client_id=another", Code::InvalidRequest);
-    check(&[], &format!("client_secret={secret}"), Code::InvalidRequest);
-    check(&[], "client_assertion=a.b.c", Code::InvalidRequest);
+    check(&[&basic, &basic], "", ErrorCode::InvalidRequest);
+    check(&[&basic], "client_id=another", ErrorCode::InvalidRequest);
+    check(&[], &format!("client_secret={secret}"), ErrorCode::InvalidRequest);
+    check(&[], "client_assertion=a.b.c", ErrorCode::InvalidRequest);
     check(
         &[],
         &format!("client_assertion_type={JWT_BEARER}"),
-        Code::InvalidRequest,
+        ErrorCode::InvalidRequest,
     );
 }
 
@@ -104,16 +104,16 @@ fn one_way_at_a_time() {
 fn what_proves_nothing_is_refused() {
     let secret = secret();
     let truncated = &secret[..secret.len() - 1];
-    check(&[], "", Code::InvalidClient);
+    check(&[], "", ErrorCode::InvalidClient);
     check(
         &[],
         &format!("client_id={ID}&client_secret={truncated}"),
-        Code::InvalidClient,
+        ErrorCode::InvalidClient,
     );
     check(
         &[],
         "client_assertion=a.b.c&client_assertion_type=saml",
-        Code::InvalidClient,
+        ErrorCode::InvalidClient,
     );
     for value in [
         "Basic".to_owned(),
@@ -127,6 +127,6 @@ fn what_proves_nothing_is_refused() {
         encoded(&format!("{ID}:{}", Kind::Token.write([5; 32]))),
         format!("Basic {}", STANDARD.encode(b"\xff:\xff")),
     ] {
-        check(&[&value], "", Code::InvalidClient);
+        check(&[&value], "", ErrorCode::InvalidClient);
     }
 }

@@ -43,7 +43,7 @@ fn what_is_wrong_with_input_is_never_a_failure_of_ours() {
         let (status, code) = error.outcome();
         assert_eq!(
             status == StatusCode::UNAUTHORIZED,
-            code == Code::InvalidClient,
+            code == ErrorCode::InvalidClient,
             "{reason:?}"
         );
         assert_eq!(status.is_server_error(), is_ours(reason), "{reason:?}");
@@ -107,7 +107,7 @@ fn who_may_come_back_is_told_when() {
 fn whoever_does_not_prove_itself_is_told_how() {
     for error in [
         core(ErrorReason::ClientInvalid, "", None),
-        Error::Refused(Code::InvalidClient, "x.".to_owned()),
+        Error::Refused(ErrorCode::InvalidClient, "x.".to_owned()),
     ] {
         let response = error.into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
