@@ -84,7 +84,14 @@ fn the_edge_has_no_database_and_the_core_no_http() {
         assert!(found.is_empty(), "{folder} must not depend on {found:?}");
     };
     check("scim-edge", &["sqlx", "redis", "jiff-sqlx"]);
-    check("identity-core", &["axum", "reqwest", "hyper"]);
+    check("identity-core", &["axum", "hyper"]);
+    // As a client it asks for keys, in one place.
+    only_in(
+        &sources("identity-core/src"),
+        r"\breqwest::",
+        &["identity-core/src/assertions/fetch.rs"],
+        "the core asks nobody else over HTTP",
+    );
     check("session-service", &["axum", "sqlx"]);
     check("proto", &["axum", "sqlx", "redis", "tokio"]);
 }
@@ -120,8 +127,8 @@ fn an_http_error_status_is_chosen_in_one_table() {
     only_in(
         &sources("identity-core/src"),
         "StatusCode|scimType|scim_type",
-        &[],
-        "the core knows no HTTP",
+        &["identity-core/src/assertions/fetch.rs"],
+        "the core answers no HTTP",
     );
 }
 

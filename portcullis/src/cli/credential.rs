@@ -53,8 +53,7 @@ const AFTER_CREATE: &str = "Which client an identity provider needs:
   Entra ID, workload identity federation:     client create --tenant acme --entra-tenant TENANT-ID \\
                                                   --subject OBJECT-ID --audience api://APP-ID \"Entra ID\"
   anyone who asks an administrator to agree:  client create --tenant acme --redirect-uri https://… NAME
-  anyone who signs assertions:                client create --tenant acme --issuer … --jwks-url https://… \\
-                                                  --subject … --audience … NAME
+  anyone who signs assertions:                client create --tenant acme --jwks-url https://… --audience … NAME
 
 The answer says what to enter where.";
 
@@ -94,8 +93,9 @@ pub enum Client {
 /// A client to be: by consent, by signed assertion, or by a secret alone. What conflicts is said beside what is required, as
 /// clap asks for nothing that conflicts with what is there.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("shape").args(["okta", "redirect_uri", "entra_tenant", "issuer"]))]
-#[command(group = ArgGroup::new("assertion").args(["entra_tenant", "issuer"]))]
+#[command(group = ArgGroup::new("shape").args(["okta", "redirect_uri", "entra_tenant", "jwks_url"]))]
+#[command(group = ArgGroup::new("consent").args(["okta", "redirect_uri"]))]
+#[command(group = ArgGroup::new("assertion").args(["entra_tenant", "jwks_url"]))]
 pub struct NewClient {
     /// The tenant's name or id
     #[arg(long)]
@@ -114,17 +114,17 @@ pub struct NewClient {
     /// By signed assertion, for Entra ID: the customer's tenant id, which gives issuer and keys
     #[arg(long, value_name = "TENANT-ID", requires_all = ["subject", "audience"])]
     pub entra_tenant: Option<Uuid>,
-    /// By signed assertion: its `iss`
-    #[arg(long, value_name = "ISSUER", requires_all = ["jwks_url", "subject", "audience"])]
-    pub issuer: Option<String>,
-    /// Where the issuer's public keys are: https, at a public address
-    #[arg(long, value_name = "URL", requires = "issuer", conflicts_with_all = ["okta", "redirect_uri", "entra_tenant"])]
+    /// By signed assertion: where the public keys of its issuer are, by https at a public address
+    #[arg(long, value_name = "URL", requires = "audience")]
     pub jwks_url: Option<String>,
-    /// The assertion's `sub`; of Entra ID the object id of its provisioning service
-    #[arg(long, requires = "assertion", conflicts_with_all = ["okta", "redirect_uri"])]
+    /// The assertion's `iss`; without it the client's own id
+    #[arg(long, requires = "jwks_url", conflicts_with_all = ["consent", "entra_tenant"])]
+    pub issuer: Option<String>,
+    /// The assertion's `sub`; of Entra ID the object id of its provisioning service, without it the client's own id
+    #[arg(long, requires = "assertion", conflicts_with = "consent")]
     pub subject: Option<String>,
     /// One of the assertion's `aud`; of Entra ID such as api://APP-ID
-    #[arg(long, requires = "assertion", conflicts_with_all = ["okta", "redirect_uri"])]
+    #[arg(long, requires = "assertion", conflicts_with = "consent")]
     pub audience: Option<String>,
     /// The most that it may get, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "scim.read,scim.write")]
@@ -202,6 +202,8 @@ mod tests {
             &format!("Entra --entra-tenant {ID} --subject s --audience a --jwks-url https://k.test"),
             false,
         );
+        check("Other --jwks-url https://k.test --audience a", true);
+        check("Other --jwks-url https://k.test", false);
         check("Other --issuer i --subject s --audience a", false);
         check("Other --subject s --audience a", false);
         check(

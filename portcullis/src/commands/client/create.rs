@@ -89,7 +89,7 @@ fn kind(new: &NewClient) -> Kind {
     match new {
         new if new.public => Kind::PublicCode,
         new if new.okta.is_some() || !new.redirect_uri.is_empty() => Kind::Code,
-        new if new.entra_tenant.is_some() || new.issuer.is_some() => Kind::Assertion,
+        new if new.entra_tenant.is_some() || new.jwks_url.is_some() => Kind::Assertion,
         _ => Kind::Secret,
     }
 }
@@ -98,7 +98,7 @@ fn kind(new: &NewClient) -> Kind {
 fn provider(new: &NewClient) -> Provider {
     match new {
         new if new.okta.is_some() => Provider::Okta,
-        new if !new.redirect_uri.is_empty() || new.issuer.is_some() => Provider::Other,
+        new if !new.redirect_uri.is_empty() || new.jwks_url.is_some() => Provider::Other,
         _ => Provider::Entra,
     }
 }
@@ -135,13 +135,13 @@ fn assertion(
             format!("https://login.microsoftonline.com/{tenant}/v2.0"),
             format!("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"),
         ),
-        (None, issuer, jwks_url) => (issuer?, jwks_url?),
+        (None, issuer, jwks_url) => (issuer.unwrap_or_default(), jwks_url?),
     };
     let audience = audience?;
     Some(Assertion {
         issuer,
         jwks_url,
-        subject: subject?,
+        subject: subject.unwrap_or_default(),
         audience: audience.strip_suffix(ENTRA_SCOPE).unwrap_or(&audience).to_owned(),
     })
 }
