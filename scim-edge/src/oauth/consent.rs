@@ -58,8 +58,7 @@ pub fn show(asked: &Authorizing, parameters: &Parameters, proof: &Proof, error: 
     );
     let title = format!("Allow {} access?", asked.authorization.client_name);
     let status = error.map_or(StatusCode::OK, Error::page_status);
-    // Browsers hold what answers a form to its form-action, also where it redirects to.
-    let mut response = page(status, &title, &main, &format!("'self' {}", source(destination)));
+    let mut response = page(status, &title, &main, &form_action(destination));
     let headers = response.headers_mut();
     headers.insert(SET_COOKIE, proof.cookie(&asked.back.issuer));
     if let Some(seconds) = error.and_then(Error::retry_after) {
@@ -86,19 +85,21 @@ fn host(uri: &str) -> String {
     authority.map_or_else(|| uri.to_owned(), ToString::to_string)
 }
 
-/// The source of a Content-Security-Policy for a URI: its origin, or its scheme if its host cannot be written there.
-fn source(uri: &str) -> String {
+/// Where the form may lead, as a Content-Security-Policy says it: here, and to the client. Chrome holds every redirect that
+/// follows a form to this, and clients redirect on from their own URI to hosts that nobody registered; so any https is let through.
+fn form_action(uri: &str) -> String {
     let scheme = uri.split(':').next().unwrap_or_default();
     let is_written = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
     match uri.parse::<Uri>().ok().as_ref().and_then(Uri::authority) {
-        Some(host) if host.as_str().bytes().all(is_written) => format!("{scheme}://{host}"),
+        _ if scheme == "https" => "'self' https:".to_owned(),
+        Some(host) if host.as_str().bytes().all(is_written) => format!("'self' https: {scheme}://{host}"),
         _ if scheme
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte)) =>
         {
-            format!("{scheme}:")
+            format!("'self' https: {scheme}:")
         }
-        _ => String::new(),
+        _ => "'self' https:".to_owned(),
     }
 }
 
@@ -107,18 +108,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_may_redirect_to_the_client_and_nowhere_else() {
+    fn forms_may_lead_to_the_client() {
         for (uri, expect) in [
-            ("https://app.example/cb?x=1", "https://app.example"),
-            ("https://app.example:8443/cb", "https://app.example:8443"),
-            ("http://127.0.0.1:1802/cb", "http://127.0.0.1:1802"),
-            ("http://[::1]:1802/cb", "http:"),
-            ("https://a;script-src/cb", "https:"),
-            ("com.example.app:/cb", "com.example.app:"),
+            ("https://app.example:8443/cb?x=1", ""),
+            ("http://127.0.0.1:1802/cb", " http://127.0.0.1:1802"),
+            ("http://[::1]:1802/cb", " http:"),
+            ("http://a;script-src/cb", " http:"),
+            ("com.example.app:/cb", " com.example.app:"),
             ("x y", ""),
-            ("", ":"),
+            ("x; script-src *:/cb", ""),
         ] {
-            assert_eq!(source(uri), expect, "{uri}");
+            assert_eq!(form_action(uri), format!("'self' https:{expect}"), "{uri}");
         }
     }
 
