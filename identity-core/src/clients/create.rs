@@ -47,10 +47,8 @@ impl Clients {
         if let Some(assertion) = &checked.assertion {
             check_url(&assertion.jwks_url, &self.private_hosts)?;
         }
-        let secret = match has_secrets(checked.kind) {
-            true => Some(Secret::random(credential::Kind::ClientSecret)?),
-            false => None,
-        };
+        let secret = has_secrets(checked.kind).then(|| Secret::random(credential::Kind::ClientSecret));
+        let secret = secret.transpose()?;
         let id = Uuid::now_v7();
         let or_own_id = |claim: &str| {
             if claim.is_empty() {

@@ -40,7 +40,8 @@ struct Row {
 
 #[derive(Deserialize)]
 struct Secret {
-    secret_id: Uuid,
+    #[serde(rename = "secret_id")]
+    id: Uuid,
     hint: String,
     created_at: Timestamp,
     expires_at: Timestamp,
@@ -104,7 +105,7 @@ impl From<Row> for proto::Client {
 impl From<Secret> for proto::ClientSecret {
     fn from(secret: Secret) -> Self {
         proto::ClientSecret {
-            id: secret.secret_id.to_string(),
+            id: secret.id.to_string(),
             hint: secret.hint,
             create_time: Some(jiff_to_proto(secret.created_at)),
             expire_time: Some(jiff_to_proto(secret.expires_at)),

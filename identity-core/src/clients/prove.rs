@@ -35,7 +35,8 @@ const USE_ID: &str = "INSERT INTO assertion_used (client_id, jti, expires_at) VA
 
 #[derive(sqlx::FromRow)]
 struct Secret {
-    secret_id: Uuid,
+    #[sqlx(rename = "secret_id")]
+    id: Uuid,
     expires_at: jiff_sqlx::Timestamp,
     expired: bool,
     note_use: bool,
@@ -107,7 +108,7 @@ impl Clients {
             return Err(Error::new(ErrorReason::ClientInvalid, message));
         }
         if secret.note_use {
-            let noted = sqlx::query(NOTE_USE).bind(secret.secret_id).bind(address);
+            let noted = sqlx::query(NOTE_USE).bind(secret.id).bind(address);
             // Failing to note a use must not fail the use.
             if let Err(error) = noted.execute(&mut *connection).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, client.id = %client.id, "last use not noted");
