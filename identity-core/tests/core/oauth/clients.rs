@@ -10,9 +10,7 @@ use identity_proto::identity::v1::*;
 use super::{Asking, by_refresh, credentials_of_client, request};
 use crate::harness::*;
 
-fn seconds(seconds: i64) -> Option<prost_types::Duration> {
-    Some(prost_types::Duration { seconds, nanos: 0 })
-}
+const AT_ONCE: prost_types::Duration = prost_types::Duration { seconds: 0, nanos: 0 };
 
 #[tokio::test]
 async fn a_secret_gets_tokens_of_its_client_with_no_more_than_its_scopes() {
@@ -73,7 +71,7 @@ async fn two_secrets_work_during_the_overlap_and_none_after() {
         overlap,
         ..Default::default()
     };
-    let (with_overlap, at_once) = (rotate(None), rotate(seconds(0)));
+    let (with_overlap, at_once) = (rotate(None), rotate(Some(AT_ONCE)));
     let first = asking.secret.clone();
     let second = asking
         .core
