@@ -43,6 +43,7 @@ CREATE TABLE oauth_grant (
     revoked_at  timestamptz
 );
 CREATE INDEX oauth_grant_of_client ON oauth_grant (client_id);
+CREATE INDEX oauth_grant_by_approval ON oauth_grant (approved_by);
 
 CREATE TABLE authorization_code (
     sha256       bytea PRIMARY KEY,
@@ -52,6 +53,7 @@ CREATE TABLE authorization_code (
     expires_at   timestamptz NOT NULL,
     used_at      timestamptz
 );
+CREATE INDEX authorization_code_by_expiry ON authorization_code (expires_at);
 
 -- A refresh token that was used knows how to make its successor again, from its own hash and a key that the database does not have.
 CREATE TABLE refresh_token (
@@ -64,6 +66,8 @@ CREATE TABLE refresh_token (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX refresh_token_of_grant ON refresh_token (grant_id);
+CREATE INDEX refresh_token_by_expiry ON refresh_token (expires_at);
+CREATE INDEX refresh_token_rotated ON refresh_token (rotated_at) WHERE rotated_at IS NOT NULL;
 
 -- Ids of assertions that were used, until they expire.
 CREATE TABLE assertion_used (

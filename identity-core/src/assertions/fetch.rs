@@ -1,5 +1,5 @@
 //! The fetch of a key set, from a URL that somebody else chose: over HTTPS from a public address, or from a host on the operator's
-//! list; without redirects or a proxy; in five seconds and 256 KiB.
+//! list; without redirects or a proxy; in three seconds and 256 KiB.
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::source::{PrivateHosts, Source, source};
 use crate::metrics::{self, JwksFetch};
 
 /// How long a fetch may take.
-const TOTAL: Duration = Duration::from_secs(5);
+const TOTAL: Duration = Duration::from_secs(3);
 /// And how long it may take until it is connected: the name, TCP and TLS.
 const CONNECT: Duration = Duration::from_secs(2);
 /// The largest body, in bytes. Entra's sets have about 15 KB.

@@ -12,7 +12,8 @@ use crate::store::Lease;
 use crate::time::{jiff_to_proto, to_proto};
 
 /// `$1` the tenant or null, `$2` the client or null.
-const SHOW: &str = "SELECT client.*, (
+const SHOW: &str = "SELECT client.client_id, client.tenant_id, client.name, client.kind, client.scopes, client.redirect_uris,
+        client.issuer, client.jwks_url, client.subject, client.audience, client.token_seconds, client.created_at, client.revoked_at, (
         SELECT coalesce(jsonb_agg(to_jsonb(secret) - 'sha256' ORDER BY secret.created_at DESC, secret.secret_id DESC), '[]')
         FROM client_secret AS secret WHERE secret.client_id = client.client_id
     ) AS secrets

@@ -9,12 +9,14 @@ mod revoke;
 mod rotate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::client::Kind;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+pub(crate) use prove::unknown;
 pub(crate) use redirect_uri::matches as redirect_uri_matches;
 
 use crate::Error;
@@ -23,12 +25,16 @@ use crate::credentials::SCOPES;
 use crate::error::database;
 use crate::store::{Lease, SystemStore};
 
-/// How many strangers' questions for clients run at once. Anyone can invent clients: they must not take every connection.
+/// How many questions of the OAuth endpoints run at once. Anyone can invent clients, secrets and codes: they must not take every
+/// connection.
 const LOOK_UPS: usize = 4;
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Keeps two requests from counting a tenant's clients at the same time.
 const LOCK_TENANT: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 AND state <> 'deleted' FOR NO KEY UPDATE";
-/// Keeps a client as it is. Whoever gives it a token holds it shared, so a token is there before its client's end or not at all.
+/// Keeps a client as it is. Whoever gives it a token holds it shared, before anything else, so a token is there before its
+/// client's end or not at all, and the two never wait for each other.
 const LOCK_CLIENT: &str = "SELECT tenant_id FROM oauth_client WHERE client_id = $1 FOR UPDATE";
 
 /// Operations on clients.
@@ -49,6 +55,15 @@ impl Clients {
             private_hosts,
             turns: Arc::new(Semaphore::new(LOOK_UPS)),
         }
+    }
+
+    /// To be held while the database is asked on a stranger's behalf.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(|| {
+            let message = "too many clients ask at once; try again in a moment";
+            Error::new(ErrorReason::Unavailable, message)
+        })
     }
 
     /// A transaction in which the client stays as it is, and the client's tenant.
@@ -100,11 +115,18 @@ impl Client {
     }
 }
 
+/// What Entra ID asks for as well.
+const READ_WRITE: &str = "scim.readwrite";
+
 /// `asked`, or all of `held` if nothing is asked for; refused where it is more. What is no scope here is ignored (RFC 6749 section 3.3):
 /// Entra ID asks for scopes of its own, such as `scim`, and the answer says what was granted.
 pub(crate) fn within(held: &[String], asked: &[String]) -> Result<Vec<String>, Error> {
-    let asked: Vec<&String> = asked.iter().filter(|scope| SCOPES.contains(&scope.as_str())).collect();
-    if asked.iter().any(|scope| !held.contains(scope)) {
+    let (known, unknown): (Vec<&String>, Vec<&String>) =
+        asked.iter().partition(|scope| SCOPES.contains(&scope.as_str()));
+    // Who mistypes a scope of ours must not get all of them.
+    let mistyped = |scope: &&String| scope.to_ascii_lowercase().starts_with("scim.") && *scope != READ_WRITE;
+    let asked = known;
+    if unknown.iter().any(mistyped) || asked.iter().any(|scope| !held.contains(scope)) {
         let message = format!("the scopes that can be granted are {}", held.join(" "));
         return Err(Error::new(ErrorReason::ScopeInvalid, message));
     }
@@ -158,6 +180,9 @@ mod tests {
         check(&both, &["scim.write", "scim.write"], Some(&["scim.write"]));
         check(&both, &["scim.read", "scim"], Some(&["scim.read"]));
         check(&both, &["scim"], Some(&both));
+        check(&both, &["scim.readwrite"], Some(&both));
+        check(&both, &["scim.reed"], None);
+        check(&both, &["SCIM.READ"], None);
         check(&["scim.read"], &["scim"], Some(&["scim.read"]));
         check(&["scim.read"], &["scim.read", "scim.write"], None);
     }

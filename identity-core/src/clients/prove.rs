@@ -1,7 +1,5 @@
 //! Who asks at the token endpoint: RFC 6749 section 2.3, RFC 7523 section 2.2.
 
-use std::time::Duration;
-
 use identity_proto::identity::v1::client::Kind;
 use identity_proto::identity::v1::client_authentication::Proof;
 use identity_proto::identity::v1::tenant::State;
@@ -14,10 +12,8 @@ use crate::assertions::{Expected, Unverified};
 use crate::error::database;
 use crate::tenants;
 
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-const FIND: &str = "SELECT client.*, tenant.name AS tenant_name, tenant.state AS tenant_state, tenant.scim_enabled,
+const FIND: &str = "SELECT client.client_id, client.tenant_id, client.name, client.kind, client.scopes, client.redirect_uris,
+        client.issuer, client.jwks_url, client.subject, client.audience, client.token_seconds, tenant.name AS tenant_name, tenant.state AS tenant_state, tenant.scim_enabled,
         extract(epoch FROM clock_timestamp())::bigint AS now
     FROM oauth_client AS client JOIN tenant ON tenant.tenant_id = client.tenant_id
     WHERE client.client_id = $1 AND client.revoked_at IS NULL AND tenant.state <> 'deleted'";
@@ -26,7 +22,8 @@ const SECRET: &str = "SELECT secret_id, expires_at, expires_at <= clock_timestam
         coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true) AS note_use
     FROM client_secret WHERE client_id = $1 AND sha256 = $2 AND revoked_at IS NULL";
 
-const NOTE_USE: &str = "UPDATE client_secret SET last_used_at = clock_timestamp(), last_used_address = $2
+const NOTE_USE: &str =
+    "UPDATE client_secret SET last_used_at = clock_timestamp(), last_used_address = coalesce($2, last_used_address)
     WHERE secret_id = $1 AND coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true)";
 
 /// Ids are kept for as long as their assertions are taken.
@@ -57,10 +54,7 @@ impl Clients {
     /// The live client of this id.
     pub(crate) async fn find(&self, id: &str) -> Result<Client, Error> {
         let id = Uuid::parse_str(id).map_err(|_| unknown())?;
-        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.turns.acquire()).await else {
-            let message = "too many clients ask at once; try again in a moment";
-            return Err(Error::new(ErrorReason::Unavailable, message));
-        };
+        let _turn = self.turn().await?;
         let found: Option<Client> = sqlx::query_as(FIND)
             .bind(id)
             .fetch_optional(&mut *self.store.connection().await?)
@@ -92,6 +86,7 @@ impl Clients {
     }
 
     async fn prove_by_secret(&self, client: &Client, sha256: &[u8], address: Option<&str>) -> Result<(), Error> {
+        let _turn = self.turn().await?;
         let mut connection = self.store.connection().await?;
         let found: Option<Secret> = sqlx::query_as(SECRET)
             .bind(client.id)
@@ -152,7 +147,7 @@ impl Client {
 }
 
 /// The same for what is unknown, revoked and wrong.
-fn unknown() -> Error {
+pub(crate) fn unknown() -> Error {
     let message = "the client id or its secret is not known here, or was revoked; check both in the identity provider";
     Error::new(ErrorReason::ClientInvalid, message)
 }

@@ -13,7 +13,7 @@ use crate::store::{Actor, Audited};
 /// How many live secrets a client may have.
 const MOST: i64 = 5;
 
-/// Nobody needs to be warned of the end of a secret that was rotated.
+/// Without an overlap the secret may have leaked: what was got by it alone ends as well. Nobody needs to be warned of the end of a secret that was rotated.
 const ROTATE: Audited = Audited::new(
     "client AS (
         SELECT client_id, tenant_id FROM oauth_client
@@ -26,6 +26,10 @@ const ROTATE: Audited = Audited::new(
         SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $9::bigint)), warned_days = 0
         FROM client WHERE client_secret.client_id = client.client_id AND client_secret.revoked_at IS NULL
               AND client_secret.expires_at > clock_timestamp()
+    ),
+    tokens AS (
+        UPDATE credential SET revoked_at = clock_timestamp() FROM client
+        WHERE $9 = 0 AND credential.client_id = client.client_id AND credential.grant_id IS NULL AND credential.revoked_at IS NULL
     ),
     change AS (
         INSERT INTO client_secret (secret_id, client_id, sha256, hint, expires_at)

@@ -34,7 +34,8 @@ const RESOLVE: &str = "SELECT credential.credential_id, credential.tenant_id, cr
     WHERE credential.sha256 = $1";
 
 /// Checked again in the statement, so that requests at the same time write once.
-const NOTE_USE: &str = "UPDATE credential SET last_used_at = clock_timestamp(), last_used_address = $2
+const NOTE_USE: &str =
+    "UPDATE credential SET last_used_at = clock_timestamp(), last_used_address = coalesce($2, last_used_address)
     WHERE credential_id = $1 AND coalesce(last_used_at < clock_timestamp() - interval '60 seconds', true)";
 
 /// A credential that is good now.

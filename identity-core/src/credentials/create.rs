@@ -25,7 +25,7 @@ const CREATE: Audited = Audited::new(
                AND revoked_at IS NULL AND expires_at > clock_timestamp()) < $10
         RETURNING *, credential_id AS subject_id, jsonb_build_object('hint', hint, 'scopes', scopes) AS detail
     )",
-    "SELECT * FROM change",
+    "SELECT credential_id, tenant_id, hint, scopes, created_at, expires_at, last_used_at, last_used_address, revoked_at FROM change",
 );
 
 /// The one before ends after the overlap, and nobody needs to be warned of that.
@@ -44,7 +44,7 @@ const ROTATE: Audited = Audited::new(
         RETURNING *, credential_id AS subject_id,
             jsonb_build_object('hint', hint, 'scopes', scopes, 'rotated_from', $4) AS detail
     )",
-    "SELECT * FROM change",
+    "SELECT credential_id, tenant_id, hint, scopes, created_at, expires_at, last_used_at, last_used_address, revoked_at FROM change",
 );
 
 const LIVE: &str = "SELECT tenant_id FROM credential

@@ -14,8 +14,6 @@ use crate::store::{Mutation, SystemStore};
 use crate::time::to_proto;
 
 const EVERY: Duration = Duration::from_mins(1);
-/// How many rounds after one that removed rows the next does.
-const TRIM_EVERY: u32 = 60;
 /// How many warnings a round writes at most.
 const BATCH: i64 = 100;
 /// How many days ahead.
@@ -66,18 +64,19 @@ const WARN: Mutation = Mutation::new(
     "SELECT 1 FROM change",
 );
 
-/// Rows that nothing asks for any more. An access token is kept for a day past its end, to tell whoever still sends it.
-const TRIM: &str = "WITH codes AS (
-        DELETE FROM authorization_code WHERE expires_at < clock_timestamp() - interval '1 day'
-    ),
-    refresh AS (
-        DELETE FROM refresh_token WHERE expires_at < clock_timestamp()
-              OR rotated_at < clock_timestamp() - interval '30 days'
-    ),
-    assertions AS (
-        DELETE FROM assertion_used WHERE expires_at < clock_timestamp() - interval '5 minutes'
-    )
-    DELETE FROM credential WHERE client_id IS NOT NULL AND expires_at < clock_timestamp() - interval '1 day'";
+/// Rows that nothing asks for any more, so many at once. An access token is kept for a day past its end, to tell whoever still sends it.
+const TRIM: [&str; 4] = [
+    "DELETE FROM authorization_code WHERE sha256 IN (SELECT sha256 FROM authorization_code
+        WHERE expires_at < clock_timestamp() - interval '1 day' LIMIT 1000)",
+    "DELETE FROM refresh_token WHERE sha256 IN (
+        (SELECT sha256 FROM refresh_token WHERE expires_at < clock_timestamp() LIMIT 500)
+        UNION ALL
+        (SELECT sha256 FROM refresh_token WHERE rotated_at < clock_timestamp() - interval '30 days' LIMIT 500))",
+    "DELETE FROM assertion_used WHERE (client_id, jti) IN (SELECT client_id, jti FROM assertion_used
+        WHERE expires_at < clock_timestamp() - interval '5 minutes' LIMIT 1000)",
+    "DELETE FROM credential WHERE credential_id IN (SELECT credential_id FROM credential
+        WHERE client_id IS NOT NULL AND expires_at < clock_timestamp() - interval '1 day' LIMIT 1000)",
+];
 
 #[derive(sqlx::FromRow)]
 struct Ending {
@@ -91,16 +90,20 @@ struct Ending {
 /// Looks for ever, once the schema is there.
 pub(crate) async fn keep_warned(store: SystemStore) {
     let mut failing = Failing::default();
-    for turn in 0_u32.. {
-        match within(round(&store, turn.is_multiple_of(TRIM_EVERY))).await {
+    loop {
+        let mut done = within(round(&store)).await;
+        for statement in TRIM {
+            done = done.and(within(trim(&store, statement)).await);
+        }
+        match done {
             Ok(()) => failing.succeeded(),
-            Err(error) => failing.failed(&error, "credentials that expire cannot be looked for"),
+            Err(error) => failing.failed(&error, "credentials that end cannot be looked for, or removed"),
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-async fn round(store: &SystemStore, trims: bool) -> Result<(), Failure> {
+async fn round(store: &SystemStore) -> Result<(), Failure> {
     let due: Vec<Ending> = sqlx::query_as(DUE)
         .bind(BATCH)
         .fetch_all(&mut *store.connection().await?)
@@ -110,9 +113,11 @@ async fn round(store: &SystemStore, trims: bool) -> Result<(), Failure> {
     }
     let counts: Vec<(i32, i64)> = sqlx::query_as(COUNT).fetch_all(&mut *store.connection().await?).await?;
     metrics::credentials_expiring(&AHEAD, &counts);
-    if trims {
-        sqlx::query(TRIM).execute(&mut *store.connection().await?).await?;
-    }
+    Ok(())
+}
+
+async fn trim(store: &SystemStore, statement: &'static str) -> Result<(), Failure> {
+    sqlx::query(statement).execute(&mut *store.connection().await?).await?;
     Ok(())
 }
 

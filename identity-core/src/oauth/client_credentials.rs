@@ -5,6 +5,7 @@ use identity_proto::identity::v1::IssueTokenResponse;
 use super::issue::Tokens;
 use super::{OAuth, Proven};
 use crate::Error;
+use crate::error::database;
 
 impl OAuth {
     /// An access token of the client's own tenant.
@@ -14,6 +15,9 @@ impl OAuth {
         scopes: &[String],
     ) -> Result<IssueTokenResponse, Error> {
         let tokens = Tokens::alone(client.0.scopes(scopes)?)?;
-        tokens.write(&mut self.store.connection().await?, client).await
+        let (mut connection, _turn) = self.begin(client).await?;
+        let issued = tokens.write(&mut connection, client).await?;
+        connection.commit().await.map_err(database)?;
+        Ok(issued)
     }
 }

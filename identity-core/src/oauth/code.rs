@@ -50,8 +50,7 @@ enum Verdict {
 impl OAuth {
     /// Tokens for a code.
     pub(super) async fn exchange(&self, client: &Proven, grant: &CodeGrant) -> Result<IssueTokenResponse, Error> {
-        let mut connection = self.store.connection().await?;
-        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
+        let (mut connection, _turn) = self.begin(client).await?;
         let code: Option<Code> = sqlx::query_as(LOCK)
             .bind(&grant.code_sha256)
             .fetch_optional(&mut *connection)

@@ -27,6 +27,7 @@ impl OAuth {
     /// Whether a token is live, and what it may; of another client's it says no more than of none.
     #[tracing::instrument(skip_all, fields(client.id = %client.0.id))]
     pub(crate) async fn introspect(&self, client: &Proven, sha256: &[u8]) -> Result<IntrospectTokenResponse, Error> {
+        let _turn = self.clients.turn().await?;
         let token: Option<Token> = sqlx::query_as(LOOK)
             .bind(sha256)
             .bind(client.0.id)

@@ -1,4 +1,4 @@
-//! Writes an access token, and a refresh token where there is a grant, into a transaction that the caller commits.
+//! Writes an access token, and a refresh token where there is a grant, into a transaction that the caller commits, and in which the client is held.
 
 use identity_proto::credential::Kind;
 use identity_proto::identity::v1::{ErrorReason, IssueTokenResponse};
@@ -18,14 +18,14 @@ const REFRESH_SECONDS: i64 = 365 * DAY;
 
 const ISSUE: Audited = Audited::new(
     "client AS (
-        SELECT client_id, tenant_id FROM oauth_client WHERE client_id = $4 AND revoked_at IS NULL FOR SHARE
+        SELECT client_id, tenant_id FROM oauth_client WHERE client_id = $4
     ),
     change AS (
         INSERT INTO credential (credential_id, tenant_id, sha256, hint, scopes, expires_at, client_id, grant_id)
         SELECT $5, client.tenant_id, $6, $7, $8, clock_timestamp() + make_interval(secs => $9::int), client.client_id, $10
         FROM client
         WHERE (SELECT count(*) FROM (
-            SELECT FROM credential WHERE client_id = $4 AND expires_at > clock_timestamp() LIMIT $11
+            SELECT FROM credential WHERE client_id = $4 AND revoked_at IS NULL AND expires_at > clock_timestamp() LIMIT $11
         ) AS live) < $11
         RETURNING tenant_id, credential_id AS subject_id,
             jsonb_build_object('client_id', client_id, 'grant_id', grant_id, 'hint', hint, 'scopes', scopes) AS detail
@@ -84,8 +84,7 @@ impl Tokens {
             .await
             .map_err(database)?;
         made.ok_or_else(|| {
-            let message =
-                format!("this client has {MOST} live access tokens, or was revoked; use a token until it expires");
+            let message = format!("this client has {MOST} live access tokens; use a token until it expires");
             Error::new(ErrorReason::TooMany, message)
         })?;
         Ok(IssueTokenResponse {

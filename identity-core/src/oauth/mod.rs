@@ -18,10 +18,14 @@ use identity_proto::identity::v1::client::Kind;
 use identity_proto::identity::v1::issue_token_request::Grant;
 use identity_proto::identity::v1::{ClientAuthentication, ErrorReason, IssueTokenResponse};
 use runtime::Secret;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Error;
-use crate::clients::{Client, Clients};
-use crate::store::{Actor, SystemStore};
+use crate::clients::{Client, Clients, unknown};
+use crate::error::database;
+use crate::store::{Actor, Lease, SystemStore};
+
+const HOLD: &str = "SELECT 1 FROM oauth_client WHERE client_id = $1 AND revoked_at IS NULL FOR SHARE";
 
 /// Operations of the OAuth endpoints.
 #[derive(Clone)]
@@ -67,6 +71,17 @@ impl OAuth {
     ) -> Result<Proven, Error> {
         self.clients.prove(&client, authentication, address).await?;
         Ok(Proven(client))
+    }
+
+    /// A transaction in which the client, which is live, stays as it is: held before any grant, as its end is.
+    async fn begin(&self, client: &Proven) -> Result<(Lease, OwnedSemaphorePermit), Error> {
+        let turn = self.clients.turn().await?;
+        let mut connection = self.store.connection().await?;
+        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
+        let held = sqlx::query(HOLD).bind(client.0.id);
+        let held = held.fetch_optional(&mut *connection).await.map_err(database)?;
+        held.ok_or_else(unknown)?;
+        Ok((connection, turn))
     }
 
     /// Answers a grant with tokens.

@@ -63,8 +63,7 @@ impl OAuth {
     /// The next pair of tokens for a refresh token.
     pub(super) async fn refresh(&self, client: &Proven, grant: &RefreshGrant) -> Result<IssueTokenResponse, Error> {
         let sha256 = grant.refresh_token_sha256.as_slice();
-        let mut connection = self.store.connection().await?;
-        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
+        let (mut connection, _turn) = self.begin(client).await?;
         let locked: Option<Uuid> = sqlx::query_scalar(LOCK)
             .bind(sha256)
             .fetch_optional(&mut *connection)

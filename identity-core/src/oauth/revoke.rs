@@ -23,8 +23,7 @@ impl OAuth {
     /// Ends the token of this hash if it is the client's. What is unknown, ended or another's is left as it is.
     #[tracing::instrument(skip_all, fields(client.id = %client.0.id))]
     pub(crate) async fn revoke(&self, client: &Proven, sha256: &[u8]) -> Result<(), Error> {
-        let mut connection = self.store.connection().await?;
-        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
+        let (mut connection, _turn) = self.begin(client).await?;
         let grant: Option<Uuid> = sqlx::query_scalar(LOCK)
             .bind(sha256)
             .bind(client.0.id)
