@@ -19,14 +19,9 @@ const REVOKE: Audited = Audited::new(
     "SELECT subject_id FROM change",
 );
 
-/// What may have been got by this secret alone ends with it.
+/// Its tokens live on: a rotation ends by this, and whoever got them has another secret by now.
 const REVOKE_SECRET: Audited = Audited::new(
-    "tokens AS (
-        UPDATE credential SET revoked_at = clock_timestamp() FROM client_secret AS secret
-        WHERE secret.client_id = $4 AND secret.secret_id = $5 AND credential.client_id = $4
-              AND credential.grant_id IS NULL AND credential.revoked_at IS NULL
-    ),
-    change AS (
+    "change AS (
         UPDATE client_secret SET revoked_at = clock_timestamp()
         WHERE client_id = $4 AND secret_id = $5 AND revoked_at IS NULL
         RETURNING $6::uuid AS tenant_id, client_id AS subject_id,

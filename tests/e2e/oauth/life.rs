@@ -87,6 +87,7 @@ async fn a_secret_is_rotated_without_downtime() {
     let hint = |app: &Application| app.secret.clone().expect("a secret").split_off(50);
     assert_eq!((&secrets[0].hint, &secrets[1].hint), (&hint(&second), &hint(&first)));
 
+    let leaked = token(&first).await;
     let since = Instant::now();
     let third = rotate(&customer, &second, 0).await;
     for app in [&first, &second] {
@@ -95,6 +96,10 @@ async fn a_secret_is_rotated_without_downtime() {
         })
         .await;
     }
+    within_the_promise("a token that was got by it", since, async || {
+        customer.read(&leaked).await == 401
+    })
+    .await;
     let live = token(&third).await;
 
     let since = Instant::now();
