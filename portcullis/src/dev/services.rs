@@ -42,6 +42,8 @@ struct Service {
     listener: TcpListener,
     address: SocketAddr,
     admin: SocketAddr,
+    /// Keeps the admin port from everybody else until the service starts, which binds it by itself.
+    held: TcpListener,
     settings: Settings,
 }
 
@@ -159,12 +161,12 @@ impl<'a> Services<'a> {
 impl Service {
     fn new(listener: TcpListener, settings: Settings) -> Result<Self> {
         let address = listener.local_addr()?;
-        // Free a moment ago, which is enough where nobody else is waiting for a port.
-        let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         Ok(Service {
             listener,
             address,
-            admin,
+            admin: held.local_addr()?,
+            held,
             settings,
         })
     }
@@ -188,6 +190,7 @@ impl Service {
             .env(PARENT_PID, std::process::id().to_string())
             .env("NO_COLOR", "1")
             .stdin(OwnedFd::from(self.listener));
+        drop(self.held);
         Process::spawn(name, command, Signal::TERM, &home.log(name)?)
     }
 }
