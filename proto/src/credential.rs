@@ -22,6 +22,7 @@ const PREFIX: usize = 4;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_DIGITS: usize = 43;
 const CHECKSUM_DIGITS: usize = 6;
+const CHALLENGE: usize = 43;
 const LENGTH: usize = PREFIX + RANDOM_DIGITS + 1 + CHECKSUM_DIGITS;
 
 impl Kind {
@@ -56,6 +57,12 @@ impl Kind {
 /// The SHA-256 under which it is stored.
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// Whether `text` can be a `code_challenge` of the method S256: 32 bytes in base64url (RFC 7636 section 4.2).
+pub fn is_challenge(text: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() == CHALLENGE && text.bytes().all(is_base64url)
 }
 
 fn checksum(body: &str) -> String {
@@ -102,6 +109,14 @@ mod tests {
             assert!(!kind.fits(""));
             assert!(!kind.fits(&"é".repeat(27)));
         }
+    }
+
+    #[test]
+    fn a_challenge_is_a_hash_in_base64url() {
+        assert!(is_challenge("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
+        assert!(!is_challenge("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c"));
+        assert!(!is_challenge("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"));
+        assert!(!is_challenge(""));
     }
 
     #[test]

@@ -29,8 +29,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the core has to change a group, which may be by many members. Its own limit is shorter, so that it is the core
 /// that gives up and says so. With what may stand before and after, as for users, such a request waits 33 s at most.
 const GROUP_CHANGE_TIMEOUT: Duration = Duration::from_secs(25);
-/// How long the core has for a question of the OAuth endpoints. It may have to fetch the keys that sign a client's assertion.
-const OAUTH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the core has for a question of the OAuth endpoints, for which it may have to fetch the keys that sign a client's
+/// assertion. Its own limit is shorter.
+const OAUTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// A page of 1,000 users is about 1 MB; tonic's own limit of 4 MB would fail pages of large ones.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 

@@ -5,7 +5,7 @@ use identity_proto::identity::v1::{CreateClientRequest, CreateClientResponse, Er
 use uuid::Uuid;
 
 use super::check::checked;
-use super::{Clients, LOCK_TENANT, has_secrets};
+use super::{Clients, has_secrets};
 use crate::Error;
 use crate::assertions::check_url;
 use crate::credentials::secret::Secret;
@@ -76,14 +76,7 @@ impl Clients {
             .bind(secret.as_ref().map(|secret| secret.sha256.clone()))
             .bind(secret.as_ref().map(|secret| secret.hint.clone()))
             .bind(checked.secret_seconds);
-        let mut connection = self.store.connection().await?;
-        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
-        let found: Option<Uuid> = sqlx::query_scalar(LOCK_TENANT)
-            .bind(tenant)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(database)?;
-        found.ok_or_else(|| Error::not_found("tenant"))?;
+        let mut connection = self.store.counting(tenant).await?;
         let made = statement.fetch_optional(&mut *connection).await.map_err(database)?;
         made.ok_or_else(|| {
             let message = format!("the tenant has {MOST} live clients, which is the most; revoke one first");

@@ -8,12 +8,9 @@ mod redirect_uri;
 mod revoke;
 mod rotate;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use identity_proto::identity::v1::ErrorReason;
 use identity_proto::identity::v1::client::Kind;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 pub(crate) use prove::unknown;
@@ -23,16 +20,12 @@ use crate::Error;
 use crate::assertions::{Assertions, PrivateHosts};
 use crate::credentials::SCOPES;
 use crate::error::database;
-use crate::store::{Lease, SystemStore};
+use crate::store::{Lease, SystemStore, Turns};
 
 /// How many questions of the OAuth endpoints run at once. Anyone can invent clients, secrets and codes: they must not take every
 /// connection.
 const LOOK_UPS: usize = 4;
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keeps two requests from counting a tenant's clients at the same time.
-const LOCK_TENANT: &str = "SELECT tenant_id FROM tenant WHERE tenant_id = $1 AND state <> 'deleted' FOR NO KEY UPDATE";
 /// Keeps a client as it is. Whoever gives it a token holds it shared, before anything else, so a token is there before its
 /// client's end or not at all, and the two never wait for each other.
 const LOCK_CLIENT: &str = "SELECT tenant_id FROM oauth_client WHERE client_id = $1 FOR UPDATE";
@@ -43,7 +36,7 @@ pub(crate) struct Clients {
     store: SystemStore,
     assertions: Assertions,
     private_hosts: PrivateHosts,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Clients {
@@ -53,17 +46,13 @@ impl Clients {
             store,
             assertions: Assertions::new(private_hosts.clone()),
             private_hosts,
-            turns: Arc::new(Semaphore::new(LOOK_UPS)),
+            turns: Turns::new(LOOK_UPS, "too many clients ask at once; try again in a moment"),
         }
     }
 
     /// To be held while the database is asked on a stranger's behalf.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or_else(|| {
-            let message = "too many clients ask at once; try again in a moment";
-            Error::new(ErrorReason::Unavailable, message)
-        })
+        self.turns.take().await
     }
 
     /// A transaction in which the client stays as it is, and the client's tenant.

@@ -8,20 +8,17 @@ use identity_proto::identity::v1::tenant::{Profile, State};
 use identity_proto::identity::v1::{ErrorReason, QuirkSetting};
 use sqlx::types::Json;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{Error, database};
-use crate::store::SystemStore;
+use crate::store::{SystemStore, Turns};
 use crate::tenants;
 
 /// How long a good answer is reused. A revoked token works for no longer than this anywhere.
 const REUSE: Duration = Duration::from_millis(400);
 /// How many look-ups run at once. Anyone can invent tokens: they must not take every connection from what else needs one.
 const LOOK_UPS: usize = 4;
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How many answers are kept at most.
 const CAPACITY: usize = 10_000;
 
@@ -76,7 +73,7 @@ type Good = HashMap<[u8; 32], (Instant, Arc<Credential>)>;
 pub struct Authenticator {
     store: SystemStore,
     good: Arc<Mutex<Good>>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Authenticator {
@@ -85,7 +82,10 @@ impl Authenticator {
         Authenticator {
             store,
             good: Arc::default(),
-            turns: Arc::new(Semaphore::new(LOOK_UPS)),
+            turns: Turns::new(
+                LOOK_UPS,
+                "too many credentials are looked up at once; try again in a moment",
+            ),
         }
     }
 
@@ -95,10 +95,7 @@ impl Authenticator {
         if let Some(credential) = self.reused(&hash) {
             return Ok(credential);
         }
-        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.turns.acquire()).await else {
-            let message = "too many credentials are looked up at once; try again in a moment";
-            return Err(Error::new(ErrorReason::Unavailable, message));
-        };
+        let _turn = self.turns.take().await?;
         if let Some(credential) = self.reused(&hash) {
             return Ok(credential);
         }

@@ -14,9 +14,6 @@ use crate::store::{Actor, Audited};
 /// How many live tokens a tenant may have: enough to rotate, few enough to keep in mind.
 const MAX_LIVE: i64 = 5;
 
-/// Keeps two requests from counting at the same time.
-const LOCK: &str = "SELECT 1 FROM tenant WHERE tenant_id = $1 AND state <> 'deleted' FOR NO KEY UPDATE";
-
 const CREATE: Audited = Audited::new(
     "change AS (
         INSERT INTO credential (credential_id, tenant_id, sha256, hint, scopes, expires_at)
@@ -112,14 +109,7 @@ impl Credentials {
         secret: Secret,
         statement: crate::store::Binding<Row>,
     ) -> Result<CreateTokenResponse, Error> {
-        let mut connection = self.store.connection().await?;
-        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
-        let found = sqlx::query(LOCK)
-            .bind(tenant)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(database)?;
-        found.ok_or_else(|| Error::not_found("tenant"))?;
+        let mut connection = self.store.counting(tenant).await?;
         let row = statement.fetch_optional(&mut *connection).await.map_err(database)?;
         connection.commit().await.map_err(database)?;
         let row = row.ok_or_else(|| {

@@ -1,10 +1,7 @@
 //! Consumers: how far the platform's services came, each under a name of its own. Events are kept for them for longer than for
 //! nobody.
 
-use std::time::Duration;
-
 use identity_proto::identity::v1::{ErrorReason, EventConsumer};
-use tokio::sync::SemaphorePermit;
 
 use super::{Events, invalid};
 use crate::error::{Error, database};
@@ -17,8 +14,8 @@ const MAX_NAME: usize = 63;
 /// How many write at once. Their connections are those that bearer tokens are looked up with: services that acknowledge all at
 /// once must not take them.
 pub(super) const WRITES: usize = 2;
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const TOO_OFTEN: &str =
+    "too many services acknowledge events at once; try again in a moment, and acknowledge less often";
 
 /// Who begins with 0 begins with the oldest that is kept. Who came to a number misses what was removed after it.
 const ACKNOWLEDGE: &str = "WITH stream AS (
@@ -63,7 +60,7 @@ impl Events {
         if sequence < 0 {
             return Err(invalid("sequence is the number of an event, or 0 for none yet"));
         }
-        let _turn = self.turn().await?;
+        let _turn = self.turns.take().await?;
         let row: Option<Row> = sqlx::query_as(ACKNOWLEDGE)
             .bind(store.tenant())
             .bind(name)
@@ -103,7 +100,7 @@ impl Events {
     /// Forgets a consumer.
     #[tracing::instrument(skip_all, fields(tenant.id = %store.tenant()))]
     pub async fn forget(&self, store: &TenantStore, name: &str) -> Result<(), Error> {
-        let _turn = self.turn().await?;
+        let _turn = self.turns.take().await?;
         let gone = sqlx::query("DELETE FROM event_consumer WHERE tenant_id = $1 AND name = $2")
             .bind(store.tenant())
             .bind(name)
@@ -114,16 +111,6 @@ impl Events {
             return Err(Error::not_found("event consumer"));
         }
         Ok(())
-    }
-
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        let Ok(turn) = turn else {
-            let message =
-                "too many services acknowledge events at once; try again in a moment, and acknowledge less often";
-            return Err(Error::new(ErrorReason::Unavailable, message));
-        };
-        turn.map_err(Error::internal)
     }
 }
 

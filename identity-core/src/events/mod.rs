@@ -14,15 +14,12 @@ mod tests;
 pub(crate) mod told;
 mod trim;
 
-use std::sync::Arc;
-
 use identity_proto::identity::v1::ErrorReason;
 use runtime::{Health, Shutdown};
-use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::access::Wake;
-use crate::store::{Store, SystemStore};
+use crate::store::{Store, SystemStore, Turns};
 
 pub use page::{Page, Start};
 pub use subscribe::Subscription;
@@ -37,7 +34,7 @@ pub struct Events {
     subscribers: Subscribers,
     shutdown: Shutdown,
     /// To write of consumers.
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Events {
@@ -66,7 +63,7 @@ impl Events {
             system: store.system(),
             subscribers,
             shutdown: shutdown.clone(),
-            turns: Arc::new(Semaphore::new(consumers::WRITES)),
+            turns: Turns::new(consumers::WRITES, consumers::TOO_OFTEN),
         }
     }
 }

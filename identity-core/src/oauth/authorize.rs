@@ -16,8 +16,6 @@ use crate::store::{Actor, Audited};
 
 /// How long a code works.
 const CODE_SECONDS: i64 = 60;
-/// S256 of RFC 7636: 32 bytes in base64url.
-const CHALLENGE: usize = 43;
 
 const AUTHORIZE: Audited = Audited::new(
     "client AS (
@@ -104,11 +102,10 @@ fn registered(client: &Client, asked: &str) -> Result<String, Error> {
 }
 
 fn challenge(kind: Kind, challenge: String) -> Result<Option<String>, Error> {
-    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let problem = match challenge.as_str() {
         "" if kind == Kind::PublicCode => "a public client needs a code_challenge",
         "" => return Ok(None),
-        text if text.len() == CHALLENGE && text.bytes().all(base64url) => return Ok(Some(challenge)),
+        text if credential::is_challenge(text) => return Ok(Some(challenge)),
         _ => "the code_challenge is not the S256 of a code_verifier: 43 characters of base64url",
     };
     Err(Error::new(ErrorReason::InvalidValue, problem).with("attribute", "code_challenge"))

@@ -9,6 +9,7 @@ mod pool;
 mod shares;
 mod system;
 mod tenant;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub(crate) use shares::Shares;
 pub use system::SystemStore;
 pub(crate) use tenant::{Lockable, Tx};
 pub use tenant::{TenantId, TenantStore};
+pub(crate) use turns::Turns;
 
 /// The relay's connections: one each for its link, its batches and its leases, and one to spare. With the masters of a Cluster
 /// several links and renewals want one at once; each needs it for a statement, and waits for its turn.

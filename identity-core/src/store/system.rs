@@ -2,12 +2,16 @@
 //! its database role may touch, and how, is listed in ARCHITECTURE.md and granted by the migrations.
 
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use super::lane::Lane;
 use super::lease::Lease;
 use super::{Binding, Mutation};
 use crate::error::{Error, database};
 use crate::outbox::Event;
+
+/// Keeps two requests from counting what a tenant has at the same time.
+const LOCK_TENANT: &str = "SELECT 1 FROM tenant WHERE tenant_id = $1 AND state <> 'deleted' FOR NO KEY UPDATE";
 
 /// Access to the tables above tenants.
 #[derive(Clone)]
@@ -27,10 +31,20 @@ impl SystemStore {
         self.lane.connection().await.map_err(database)
     }
 
+    /// A transaction that may count what the tenant has and add to it: there is one for a tenant at a time.
+    pub(crate) async fn counting(&self, tenant: Uuid) -> Result<Lease, Error> {
+        let mut connection = self.connection().await?;
+        connection.begin("BEGIN".to_owned()).await.map_err(database)?;
+        let found = sqlx::query(LOCK_TENANT).bind(tenant);
+        let found = found.fetch_optional(&mut *connection).await.map_err(database)?;
+        found.ok_or_else(|| Error::not_found("tenant"))?;
+        Ok(connection)
+    }
+
     /// Executes a change of a tenant together with its event.
     pub(crate) async fn change<T>(
         &self,
-        tenant: uuid::Uuid,
+        tenant: Uuid,
         mutation: &Mutation,
         event: Event,
         bind: impl FnOnce(Binding<T>) -> Binding<T>,

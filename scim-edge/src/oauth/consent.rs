@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 
 use super::csrf::Proof;
 use super::error::Error;
-use super::page::{escape, page};
+use super::page::{alert, escape, page};
 use super::parameters::Parameters;
 use super::request::Authorizing;
 
@@ -34,10 +34,7 @@ pub fn show(asked: &Authorizing, parameters: &Parameters, proof: &Proof, error: 
             format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n")
         })
         .collect();
-    let alert = error.map(|error| {
-        let text = escape(&error.description());
-        format!("<p class=\"error\" id=\"wrong\" role=\"alert\">{text}</p>\n")
-    });
+    let alert = error.map(alert);
     let described = if alert.is_some() { "wrong hint" } else { "hint" };
     let main = format!(
         "<p><strong>{client}</strong> asks for access to the directory of <strong>{tenant}</strong>. It could:</p>\n\
@@ -45,11 +42,11 @@ pub fn show(asked: &Authorizing, parameters: &Parameters, proof: &Proof, error: 
          <p>If you allow it, you are sent back to <strong>{host}</strong>.</p>\n\
          {alert}<form method=\"post\" action=\"authorize\">\n{hidden}\
          <label for=\"key\">SCIM secret key of {tenant}</label>\n\
-         <input id=\"key\" name=\"{KEY}\" type=\"password\" autocomplete=\"off\" spellcheck=\"false\" required \
+         <input id=\"key\" name=\"{KEY}\" type=\"password\" autocomplete=\"off\" spellcheck=\"false\" required autofocus \
          aria-describedby=\"{described}\">\n\
          <p class=\"hint\" id=\"hint\">The token with which SCIM is called, made by <code>portcullis token create</code>. It shows \
          that you may decide this, and is not handed on.</p>\n\
-         <button name=\"{DECISION}\" value=\"{ALLOW}\">Allow</button>\n\
+         <button class=\"yes\" name=\"{DECISION}\" value=\"{ALLOW}\">Allow</button>\n\
          <button name=\"{DECISION}\" value=\"{DENY}\" formnovalidate>Deny</button>\n</form>\n",
         scopes = scopes.concat(),
         hidden = hidden.concat(),

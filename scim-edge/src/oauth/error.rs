@@ -135,7 +135,7 @@ impl Error {
         let text = match self {
             Error::Refused(_, text) => text.clone(),
             Error::ForeignForm => {
-                "This consent does not come from the page that was shown: begin again where you began, with cookies allowed."
+                "This form is not of the page that was opened last in this browser, or cookies are not allowed: begin again where you began."
                     .to_owned()
             }
             Error::Failed(failure) => match (failure.reason(), failure) {

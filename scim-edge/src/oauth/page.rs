@@ -22,7 +22,8 @@ label{display:block;font-weight:600;margin-top:1.5rem}
 input{box-sizing:border-box;font:inherit;margin:.25rem 0;padding:.6rem;width:100%}
 .hint{font-size:.9rem;margin-top:0}
 .error{border-left:.3rem solid #c00;padding-left:.8rem}
-button{font:inherit;margin:.5rem .75rem 0 0;min-height:2.75rem;padding:.5rem 1.5rem}
+button{border:1px solid;border-radius:.3rem;cursor:pointer;font:inherit;margin:.5rem .75rem 0 0;min-height:2.75rem;padding:.5rem 1.5rem}
+.yes{background:#0b57d0;border-color:#0b57d0;color:#fff;font-weight:600}
 code{overflow-wrap:anywhere}
 ";
 
@@ -65,14 +66,32 @@ pub fn guard(headers: &mut HeaderMap) {
 pub fn failure(error: &Error) -> Response {
     error.log();
     let main = format!(
-        "<p class=\"error\" role=\"alert\">{}</p>\n<p>Nothing was allowed. Close this window, and begin again once this is mended.</p>\n",
-        escape(&error.description())
+        "{}<p>Nothing was allowed. Close this window, and begin again once this is mended.</p>\n",
+        alert(error)
     );
     let mut response = page(error.page_status(), "This cannot be allowed", &main, "'none'");
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     response
+}
+
+/// What is wrong, as a sentence.
+pub fn alert(error: &Error) -> String {
+    let text = sentence(&error.description());
+    format!("<p class=\"error\" id=\"wrong\" role=\"alert\">{}</p>\n", escape(&text))
+}
+
+/// The core's messages are clauses, as is the habit of errors: a page begins them with a capital, unless they begin with a
+/// name such as `redirect_uri`, and ends them.
+fn sentence(clause: &str) -> String {
+    let first = clause.split([' ', ',']).next().unwrap_or_default();
+    let is_word = first.bytes().all(|byte| byte.is_ascii_lowercase());
+    let end = if clause.ends_with(['.', '?', '!']) { "" } else { "." };
+    match clause.split_at_checked(1) {
+        Some((head, tail)) if is_word => format!("{}{tail}{end}", head.to_ascii_uppercase()),
+        _ => format!("{clause}{end}"),
+    }
 }
 
 /// Text as HTML, in an element or in a quoted attribute.
@@ -106,6 +125,18 @@ mod tests {
             ("\u{fc}n\u{ef}", "\u{fc}n\u{ef}"),
         ] {
             assert_eq!(escape(text), html);
+        }
+    }
+
+    #[test]
+    fn clauses_become_sentences() {
+        for (clause, expect) in [
+            ("this key cannot consent", "This key cannot consent."),
+            ("This is no key.", "This is no key."),
+            ("redirect_uri is missing", "redirect_uri is missing."),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(clause), expect);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use http::{HeaderMap, Method};
+use identity_proto::credential;
 use identity_proto::identity::v1::{Authorization, ErrorReason, GetAuthorizationRequest};
 
 use super::back::{Back, Refused};
@@ -24,8 +25,6 @@ const KNOWN: [&str; 7] = [
     "code_challenge",
     "code_challenge_method",
 ];
-/// A SHA-256 in base64url.
-const CHALLENGE: usize = 43;
 
 /// A browser's visit: the parameters stand in its query, or in the form that it posts.
 pub struct Visit {
@@ -140,13 +139,8 @@ fn challenge(parameters: &Parameters, is_needed: bool) -> Result<String, Error> 
         (None, None) if is_needed => invalid("This client has no secret, so it must send a code_challenge (PKCE)."),
         (None, None) => Ok(String::new()),
         (None, Some(_)) => invalid("There is a code_challenge_method without a code_challenge: send both or neither."),
-        (Some(challenge), Some("S256")) if is_challenge(challenge) => Ok(challenge.to_owned()),
+        (Some(challenge), Some("S256")) if credential::is_challenge(challenge) => Ok(challenge.to_owned()),
         (Some(_), Some("S256")) => invalid("The code_challenge must be a SHA-256 in base64url: 43 characters."),
         (Some(_), _) => invalid("The code_challenge_method must be S256."),
     }
-}
-
-fn is_challenge(text: &str) -> bool {
-    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    text.len() == CHALLENGE && text.bytes().all(is_base64url)
 }
