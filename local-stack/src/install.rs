@@ -1,4 +1,4 @@
-//! Installs missing servers with the system's package manager, where that needs no question: as root on Debian and its
+//! Installs missing programs with the system's package manager, where that needs no question: as root on Debian and its
 //! kin. Everywhere else the error holds the line to run.
 //!
 //! The packages start servers of their own, on the usual ports. They are told not to (`policy-rc.d`, Debian's way for
@@ -17,6 +17,42 @@ const POLICY_TEXT: &str =
     "#!/bin/sh\n# Left over from an interrupted installation by local-stack: remove it.\nexit 101\n";
 /// Held while installing, so that two of us take turns. It exists wherever apt-get does.
 const LOCK: &str = "/var/lib/dpkg";
+
+/// The package managers that we know: where each is, how it installs, and what it calls PostgreSQL and Redis, and Chromium with
+/// its driver.
+const MANAGERS: [(&str, &str, [&str; 2], &str); 6] = [
+    (
+        "/usr/bin/apt-get",
+        "sudo apt-get install -y",
+        ["postgresql", "redis-server"],
+        "chromium chromium-driver",
+    ),
+    (
+        "/usr/bin/dnf",
+        "sudo dnf install -y",
+        ["postgresql-server", "redis"],
+        "chromium chromedriver",
+    ),
+    ("/usr/bin/pacman", "sudo pacman -S", ["postgresql", "redis"], "chromium"),
+    (
+        "/sbin/apk",
+        "apk add",
+        ["postgresql", "redis"],
+        "chromium chromium-chromedriver",
+    ),
+    (
+        "/opt/homebrew/bin/brew",
+        "brew install",
+        ["postgresql@17", "redis"],
+        "chromium chromedriver",
+    ),
+    (
+        "/usr/local/bin/brew",
+        "brew install",
+        ["postgresql@17", "redis"],
+        "chromium chromedriver",
+    ),
+];
 
 /// What is not there.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +77,17 @@ pub(crate) fn install_package(name: &str, found: impl Fn() -> bool) -> Result<()
         "{name} not found, and it cannot be installed here without asking"
     );
     with_apt(name, &[name], found)
+}
+
+/// Installs a browser and the program that drives it, under the same conditions.
+pub(crate) fn install_chromium(found: impl Fn() -> bool) -> Result<()> {
+    let manager = MANAGERS.iter().find(|(program, ..)| Path::new(program).exists());
+    let advice = manager.map_or_else(
+        || "install Chromium and its chromedriver with your package manager".to_owned(),
+        |(_, line, _, packages)| format!("install with: {line} {packages}"),
+    );
+    ensure!(can_install(), "chromedriver not found; {advice}");
+    with_apt("chromedriver", &["chromium", "chromium-driver"], found)
 }
 
 fn can_install() -> bool {
@@ -85,21 +132,9 @@ impl Missing {
 
     /// What to type on this machine.
     fn advice(self) -> String {
-        let known = [
-            (
-                "/usr/bin/apt-get",
-                "sudo apt-get install -y",
-                ["postgresql", "redis-server"],
-            ),
-            ("/usr/bin/dnf", "sudo dnf install -y", ["postgresql-server", "redis"]),
-            ("/usr/bin/pacman", "sudo pacman -S", ["postgresql", "redis"]),
-            ("/sbin/apk", "apk add", ["postgresql", "redis"]),
-            ("/opt/homebrew/bin/brew", "brew install", ["postgresql@17", "redis"]),
-            ("/usr/local/bin/brew", "brew install", ["postgresql@17", "redis"]),
-        ];
-        let found = known.into_iter().find(|(program, ..)| Path::new(program).exists());
+        let found = MANAGERS.into_iter().find(|(program, ..)| Path::new(program).exists());
         match found {
-            Some((_, line, names)) => format!(
+            Some((_, line, names, _)) => format!(
                 "{} not found; install with: {line} {}",
                 self.names(),
                 self.packages(names).join(" ")

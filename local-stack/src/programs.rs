@@ -1,4 +1,4 @@
-//! Finds the server programs of PostgreSQL and Redis, and has them installed when they are missing.
+//! Finds the server programs of PostgreSQL and Redis, and what else tests run, and has them installed when they are missing.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 
 use crate::install;
 
@@ -71,6 +71,17 @@ pub fn libfaketime() -> Result<PathBuf> {
     }
     install::install_package("libfaketime", || find().is_some())?;
     find().ok_or_else(|| anyhow!("the package libfaketime was installed, but its library is not where it was"))
+}
+
+/// The program through which tests steer a browser, in the same manner; it finds the browser itself.
+pub fn chromedriver() -> Result<PathBuf> {
+    let find = || in_path(&["chromedriver"]).next();
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let installed = install::install_chromium(|| find().is_some());
+    installed.context("what is needed is any Chrome or Chromium whose chromedriver is in PATH")?;
+    find().ok_or_else(|| anyhow!("the package chromium-driver was installed, but there is no chromedriver in PATH"))
 }
 
 fn find_or_install<T>(find: fn() -> Option<T>) -> Result<T> {

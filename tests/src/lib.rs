@@ -6,6 +6,7 @@
 //! that runs already.
 
 pub mod balancer;
+pub mod chromium;
 pub mod cli;
 pub mod cluster;
 pub mod collector;
@@ -23,6 +24,7 @@ pub mod scim;
 pub mod system;
 pub mod tenant;
 
+pub use chromium::Chromium;
 pub use cluster::Cluster;
 pub use system::System;
 pub use tenant::Tenant;

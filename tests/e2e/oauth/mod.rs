@@ -14,7 +14,9 @@ mod issuer;
 mod life;
 mod metadata;
 mod okta;
+mod page;
 mod signer;
+mod site;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
