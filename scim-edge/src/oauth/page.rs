@@ -16,7 +16,7 @@ use super::error::Error;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;font:1rem/1.5 system-ui,sans-serif}
-body{margin:0 auto;max-width:34rem;padding:1.5rem}
+body{margin:0 auto;max-width:34rem;overflow-wrap:anywhere;padding:1.5rem}
 h1{font-size:1.4rem;line-height:1.25}
 label{display:block;font-weight:600;margin-top:1.5rem}
 input{box-sizing:border-box;font:inherit;margin:.25rem 0;padding:.6rem;width:100%}
@@ -24,7 +24,6 @@ input{box-sizing:border-box;font:inherit;margin:.25rem 0;padding:.6rem;width:100
 .error{border-left:.3rem solid #c00;padding-left:.8rem}
 button{border:1px solid;border-radius:.3rem;cursor:pointer;font:inherit;margin:.5rem .75rem 0 0;min-height:2.75rem;padding:.5rem 1.5rem}
 .yes{background:#0b57d0;border-color:#0b57d0;color:#fff;font-weight:600}
-code{overflow-wrap:anywhere}
 ";
 
 /// The one style that is let through, by its hash.
