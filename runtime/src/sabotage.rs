@@ -32,7 +32,7 @@ mod disarmed {
 #[cfg(feature = "sabotage")]
 mod armed {
     use std::path::Path;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
     use std::{env, fs};
 
     use rustix::process::{Signal, getpid, kill_process};
@@ -43,6 +43,8 @@ mod armed {
     /// What is set for it: the guard that is taken away; a folder of scripts that go in the place of ours; a file with a
     /// line for each failpoint that is armed, such as `relay::claimed=freeze:10000` (ms) or `relay::claimed=kill`.
     pub const SETTINGS: [&str; 3] = [REMOVED, SCRIPTS, FAILPOINTS];
+    /// How soon what is frozen sees that it is not any more.
+    const THAW: Duration = Duration::from_millis(10);
 
     /// Whether this guard is taken away.
     pub fn is_removed(guard: &str) -> bool {
@@ -56,24 +58,31 @@ mod armed {
     }
 
     /// Freezes or kills the process here, if that was asked for. A freeze is as one of the whole process for the task that
-    /// comes by, and for nobody else: what is waited for with it does not time out meanwhile.
+    /// comes by, and for nobody else: what is waited for with it does not time out meanwhile. It ends early with what armed it.
     pub fn failpoint(name: &str) {
-        let armed = env::var_os(FAILPOINTS).and_then(|file| fs::read_to_string(file).ok());
-        let armed = armed.unwrap_or_default();
-        let what = armed
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        match what.map(|what| (what, what.strip_prefix("freeze:").map(str::parse))) {
-            Some((_, Some(Ok(millis)))) => {
+        let Some(what) = armed(name) else { return };
+        match (what.as_str(), what.strip_prefix("freeze:").map(str::parse)) {
+            (_, Some(Ok(millis))) => {
                 tracing::warn!(name, millis, "frozen at a failpoint");
-                tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(millis)));
+                let until = Instant::now() + Duration::from_millis(millis);
+                tokio::task::block_in_place(|| {
+                    while Instant::now() < until && armed(name).is_some() {
+                        std::thread::sleep(THAW);
+                    }
+                });
             }
-            Some(("kill", _)) => {
+            ("kill", _) => {
                 let _ = kill_process(getpid(), Signal::KILL);
                 std::thread::sleep(Duration::from_secs(1));
             }
-            Some((what, _)) => tracing::error!(name, what, "no such action at a failpoint"),
-            None => {}
+            (what, _) => tracing::error!(name, what, "no such action at a failpoint"),
         }
+    }
+
+    /// What is to be done at this failpoint.
+    fn armed(name: &str) -> Option<String> {
+        let lines = fs::read_to_string(env::var_os(FAILPOINTS)?).ok()?;
+        let what = |line: &str| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        lines.lines().find_map(what)
     }
 }
