@@ -44,7 +44,6 @@ const WATCHED: usize = 10;
 /// What came of it.
 pub struct Row {
     pub name: &'static str,
-    pub what: &'static str,
     pub outcome: Outcome,
 }
 
@@ -69,7 +68,6 @@ pub struct Judged {
 pub async fn run(world: &mut World, fault: &Fault, options: &Options, seed: u64) -> Row {
     let row = |outcome| Row {
         name: fault.name,
-        what: fault.what,
         outcome,
     };
     if let Err(missing) = (fault.needs)() {

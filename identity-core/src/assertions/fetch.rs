@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::address::is_global;
 use super::jwk::{self, Key};
-use super::keys::{Failure, Fetch};
+use super::keys::{Failure, FailureKind, Fetch};
 use super::source::{PrivateHosts, Source, source};
 use crate::metrics::{self, JwksFetch};
 
@@ -63,14 +63,19 @@ impl Fetcher {
 
     async fn ask(&self, url: &str) -> Result<Vec<Key>, Failure> {
         // Checked when the client was created; but the list of hosts may have become shorter.
-        let Source { url, private } = source(url, &self.private_hosts).map_err(|error| refused(error.message))?;
+        let Source { url, private } =
+            source(url, &self.private_hosts).map_err(|error| failed(FailureKind::Refused, error.message))?;
         let request = self.client(private).await?.get(url);
         let answer = request.send().await.map_err(|error| unreached(&error))?;
-        if answer.status() != StatusCode::OK {
-            return Err(failed(format!("it answers with status {}", answer.status().as_u16())));
+        let status = answer.status();
+        if status != StatusCode::OK {
+            let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+            let kind = if later { FailureKind::Down } else { FailureKind::NoKeys };
+            return Err(failed(kind, format!("it answers with status {}", status.as_u16())));
         }
         let body = body(answer).await?;
-        jwk::read_set(&body).ok_or_else(|| failed("its answer is not a JWK set of at most 100 keys"))
+        jwk::read_set(&body)
+            .ok_or_else(|| failed(FailureKind::NoKeys, "its answer is not a JWK set of at most 100 keys"))
     }
 }
 
@@ -79,7 +84,7 @@ impl Fetch for Fetcher {
         let keys = self.ask(url).await;
         metrics::jwks_fetched(match &keys {
             Ok(_) => JwksFetch::Fetched,
-            Err(failure) if failure.refused => JwksFetch::Refused,
+            Err(failure) if failure.kind == FailureKind::Refused => JwksFetch::Refused,
             Err(_) => JwksFetch::Failed,
         });
         keys
@@ -91,7 +96,7 @@ async fn body(mut answer: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| unreached(&error))? {
         if body.len() + chunk.len() > MAX_BODY {
-            return Err(failed("its answer is larger than 256 KiB"));
+            return Err(failed(FailureKind::NoKeys, "its answer is larger than 256 KiB"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -123,7 +128,7 @@ impl Resolve for PublicOnly {
 fn unreached(error: &reqwest::Error) -> Failure {
     let causes = || std::iter::successors(Some(error as &dyn StdError), |&cause| cause.source());
     if let Some(not_public) = causes().find(|cause| cause.is::<NotPublic>()) {
-        return refused(not_public.to_string());
+        return failed(FailureKind::Refused, not_public.to_string());
     }
     let said = if error.is_timeout() {
         "it does not answer in time"
@@ -135,21 +140,14 @@ fn unreached(error: &reqwest::Error) -> Failure {
     let causes: Vec<String> = causes().map(ToString::to_string).collect();
     Failure {
         cause: Some(causes.join(": ")),
-        ..failed(said)
+        ..failed(FailureKind::Down, said)
     }
 }
 
-fn failed(said: impl Into<String>) -> Failure {
+fn failed(kind: FailureKind, said: impl Into<String>) -> Failure {
     Failure {
         said: said.into(),
-        refused: false,
+        kind,
         cause: None,
-    }
-}
-
-fn refused(said: impl Into<String>) -> Failure {
-    Failure {
-        refused: true,
-        ..failed(said)
     }
 }

@@ -32,10 +32,20 @@ pub(super) trait Fetch: Send + Sync + 'static {
 pub(super) struct Failure {
     /// For whoever chose the URL: what it does not do.
     pub(super) said: String,
-    /// Whether we did not ask, as it is where we must not.
-    pub(super) refused: bool,
+    pub(super) kind: FailureKind,
     /// For the log, where that is not all.
     pub(super) cause: Option<String>,
+}
+
+/// What helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// Another URL: we did not ask, as it is where we must not.
+    Refused,
+    /// Another URL, or another answer: there is no key set.
+    NoKeys,
+    /// Time, as far as we know.
+    Down,
 }
 
 /// The keys of a URL.
@@ -86,12 +96,13 @@ impl<F: Fetch> KeySets<F> {
         })
     }
 
-    /// The keys of `url`, fetched when those at hand are too old. `Unavailable` when there are none, as the fetch failed.
+    /// The keys of `url`, fetched when those at hand are too old. When there are none, `ClientInvalid` if the URL is wrong, and
+    /// `Unavailable` if its source is down.
     pub(super) async fn current(self: &Arc<Self>, url: &str) -> Result<KeySet, Error> {
         self.get(url, Wanted::Current).await
     }
 
-    /// Keys that were fetched later, or the same where its source was asked a moment ago. `Unavailable` when it failed then.
+    /// Keys that were fetched later, or the same where its source was asked a moment ago. The same errors when it failed then.
     pub(super) async fn newer(self: &Arc<Self>, url: &str, than: Instant) -> Result<KeySet, Error> {
         self.get(url, Wanted::NewerThan(than)).await
     }
@@ -99,11 +110,11 @@ impl<F: Fetch> KeySets<F> {
     async fn get(self: &Arc<Self>, url: &str, wanted: Wanted) -> Result<KeySet, Error> {
         let slot = self.slot(url);
         if let Some(known) = slot.answer(wanted) {
-            return known.map_err(unavailable);
+            return known.map_err(Error::from);
         }
         let turn = slot.fetching.clone().lock_owned().await;
         if let Some(known) = slot.answer(wanted) {
-            return known.map_err(unavailable);
+            return known.map_err(Error::from);
         }
         // Not given up with the request that began it: a source would be asked as often as somebody hangs up.
         let (sets, of, url) = (self.clone(), slot.clone(), url.to_owned());
@@ -113,7 +124,7 @@ impl<F: Fetch> KeySets<F> {
             of.keep(fetched, &url);
         });
         fetched.await.map_err(Error::internal)?;
-        slot.after_fetch(wanted).map_err(unavailable)
+        slot.after_fetch(wanted).map_err(Error::from)
     }
 
     fn slot(&self, url: &str) -> Arc<Slot> {
@@ -174,9 +185,13 @@ impl Slot {
                 known.last = Some((now, None));
             }
             Err(failure) => {
-                if known.usable().is_some() {
-                    tracing::warn!(url, cause = failure.cause, "{}; its old keys are used", failure.said);
-                }
+                let then = known.usable().map_or("", |_| "; its old keys are used");
+                tracing::warn!(
+                    url,
+                    cause = failure.cause,
+                    "no keys of a client's issuer: {}{then}",
+                    failure.said
+                );
                 known.last = Some((now, Some(failure)));
             }
         }
@@ -200,18 +215,24 @@ impl Known {
             (None, Some(failure)) => Err(failure.clone()),
             (None, None) => Err(Failure {
                 said: "it was not asked".to_owned(),
-                refused: false,
+                kind: FailureKind::Down,
                 cause: None,
             }),
         }
     }
 }
 
-fn unavailable(failure: Failure) -> Error {
-    let message = format!("no keys could be fetched from this client's JWKS URL: {}", failure.said);
-    let error = Error::new(ErrorReason::Unavailable, message);
-    match failure.cause {
-        Some(cause) => error.with_source(cause),
-        None => error,
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let message = format!("no keys could be fetched from this client's JWKS URL: {}", failure.said);
+        let reason = match failure.kind {
+            FailureKind::Refused | FailureKind::NoKeys => ErrorReason::ClientInvalid,
+            FailureKind::Down => ErrorReason::Unavailable,
+        };
+        let error = Error::new(reason, message);
+        match failure.cause {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        }
     }
 }

@@ -63,29 +63,33 @@ impl Clients {
         found.ok_or_else(unknown)
     }
 
-    /// That the client is who it says, in the way that was agreed when it was made, and that its tenant lets it in.
+    /// That the client is who it says, in the way that was agreed when it was made, and that its tenant lets it in. The secret by
+    /// which it is, if by one.
     pub(crate) async fn prove(
         &self,
         client: &Client,
         authentication: &ClientAuthentication,
         address: Option<&str>,
-    ) -> Result<(), Error> {
-        match (client.kind(), &authentication.proof) {
+    ) -> Result<Option<Uuid>, Error> {
+        let secret = match (client.kind(), &authentication.proof) {
             (Kind::Code | Kind::Secret, Some(Proof::SecretSha256(sha256))) => {
-                self.prove_by_secret(client, sha256, address).await?;
+                Some(self.prove_by_secret(client, sha256, address).await?)
             }
-            (Kind::Assertion, Some(Proof::Assertion(assertion))) => self.prove_by_assertion(client, assertion).await?,
-            (Kind::PublicCode, None) => {}
+            (Kind::Assertion, Some(Proof::Assertion(assertion))) => {
+                self.prove_by_assertion(client, assertion).await?;
+                None
+            }
+            (Kind::PublicCode, None) => None,
             (kind, _) => return Err(other_way(kind)),
-        }
+        };
         if tenants::state(&client.tenant_state) != State::Active || !client.scim_enabled {
             let message = "the tenant is suspended, or SCIM is switched off for it; ask the service's operator";
             return Err(Error::new(ErrorReason::ClientUnauthorized, message));
         }
-        Ok(())
+        Ok(secret)
     }
 
-    async fn prove_by_secret(&self, client: &Client, sha256: &[u8], address: Option<&str>) -> Result<(), Error> {
+    async fn prove_by_secret(&self, client: &Client, sha256: &[u8], address: Option<&str>) -> Result<Uuid, Error> {
         let _turn = self.turn().await?;
         let mut connection = self.store.connection().await?;
         let found: Option<Secret> = sqlx::query_as(SECRET)
@@ -109,7 +113,7 @@ impl Clients {
                 tracing::warn!(error = &error as &dyn std::error::Error, client.id = %client.id, "last use not noted");
             }
         }
-        Ok(())
+        Ok(secret.id)
     }
 
     /// An id is good for one use; an assertion without one, until it expires: RFC 7523 leaves it to the issuer.

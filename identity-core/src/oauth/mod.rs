@@ -19,6 +19,7 @@ use identity_proto::identity::v1::issue_token_request::Grant;
 use identity_proto::identity::v1::{ClientAuthentication, ErrorReason, IssueTokenResponse};
 use runtime::Secret;
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 use crate::Error;
 use crate::clients::{Client, Clients, unknown};
@@ -26,6 +27,10 @@ use crate::error::database;
 use crate::store::{Actor, Lease, SystemStore};
 
 const HOLD: &str = "SELECT 1 FROM oauth_client WHERE client_id = $1 AND revoked_at IS NULL FOR SHARE";
+
+/// In a statement of its own: the one that waits for the client sees secrets as they were before.
+const STILL_GOOD: &str =
+    "SELECT 1 FROM client_secret WHERE secret_id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()";
 
 /// Operations of the OAuth endpoints.
 #[derive(Clone)]
@@ -38,8 +43,8 @@ pub(crate) struct OAuth {
     grace: Duration,
 }
 
-/// A client that proved who it is.
-pub(crate) struct Proven(Client);
+/// A client that proved who it is, and the secret by which it did, if by one.
+pub(crate) struct Proven(Client, Option<Uuid>);
 
 impl OAuth {
     /// What `store` reaches.
@@ -69,11 +74,12 @@ impl OAuth {
         authentication: &ClientAuthentication,
         address: Option<&str>,
     ) -> Result<Proven, Error> {
-        self.clients.prove(&client, authentication, address).await?;
-        Ok(Proven(client))
+        let secret = self.clients.prove(&client, authentication, address).await?;
+        Ok(Proven(client, secret))
     }
 
-    /// A transaction in which the client, which is live, stays as it is: held before any grant, as its end is.
+    /// A transaction in which the client, which is live, stays as it is, and so does what it proved itself by: held before any
+    /// grant, as its end is.
     async fn begin(&self, client: &Proven) -> Result<(Lease, OwnedSemaphorePermit), Error> {
         let turn = self.clients.turn().await?;
         let mut connection = self.store.connection().await?;
@@ -81,6 +87,11 @@ impl OAuth {
         let held = sqlx::query(HOLD).bind(client.0.id);
         let held = held.fetch_optional(&mut *connection).await.map_err(database)?;
         held.ok_or_else(unknown)?;
+        if let Some(secret) = client.1 {
+            let good = sqlx::query(STILL_GOOD).bind(secret);
+            let good = good.fetch_optional(&mut *connection).await.map_err(database)?;
+            good.ok_or_else(unknown)?;
+        }
         Ok((connection, turn))
     }
 

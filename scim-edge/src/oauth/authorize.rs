@@ -77,7 +77,14 @@ fn may_try_again(error: &Error) -> bool {
     use ErrorReason as R;
     match error.reason() {
         None => error.code() == ErrorCode::AccessDenied,
-        Some(R::CredentialInvalid | R::CredentialExpired | R::ConsentRefused | R::ScopeMissing) => true,
+        Some(
+            R::CredentialInvalid
+            | R::CredentialExpired
+            | R::ConsentRefused
+            | R::ScopeMissing
+            | R::TenantSuspended
+            | R::ScimDisabled,
+        ) => true,
         Some(_) => error.code() == ErrorCode::TemporarilyUnavailable,
     }
 }

@@ -264,5 +264,5 @@ async fn keys_are_fetched_from_public_addresses_alone() {
     let id = at("https://localhost:1/keys").await.expect("a name says nothing yet");
     let app = Application::new(&customer.edge, &id, None).by(AuthType::RequestBody);
     let answer = app.signed(&Signer::new().sign(&claims())).await;
-    assert_eq!(answer.err().as_deref(), Some("temporarily_unavailable"));
+    assert_eq!(answer.err().as_deref(), Some("invalid_client"));
 }

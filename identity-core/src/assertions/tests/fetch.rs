@@ -9,7 +9,7 @@ use super::server::Server;
 use super::signer::Signer;
 use crate::assertions::PrivateHosts;
 use crate::assertions::fetch::{Fetcher, PublicOnly};
-use crate::assertions::keys::{Failure, Fetch};
+use crate::assertions::keys::{Failure, FailureKind, Fetch};
 
 /// How many keys are fetched from `url`, which these hosts allow.
 async fn fetch(url: &str, private_hosts: &str) -> Result<usize, Failure> {
@@ -51,7 +51,7 @@ async fn private_addresses_are_not_even_connected_to() {
     ] {
         let hosts = format!("idp.internal,127.0.0.1:1,localhost:{}", port.wrapping_add(1));
         let failure = fetch(&url, &hosts).await.expect_err(&url);
-        assert!(failure.refused, "{url}: {failure:?}");
+        assert_eq!(failure.kind, FailureKind::Refused, "{url}: {failure:?}");
     }
     assert_eq!(server.asked(), 0);
     let localhost = "localhost".parse().expect("a name");
@@ -60,29 +60,39 @@ async fn private_addresses_are_not_even_connected_to() {
 
 #[tokio::test]
 async fn only_a_small_set_is_an_answer() {
+    use FailureKind::{Down, NoKeys};
     let server = Server::start().await;
-    let check = async |answer: &str, expect: &str| {
+    let check = async |answer: &str, kind: FailureKind, expect: &str| {
         server.answers(answer);
         let failure = fetch(&server.url(), &server.host()).await.expect_err(expect);
-        assert!(failure.said.contains(expect) && !failure.refused, "{failure:?}");
+        assert!(failure.said.contains(expect), "{failure:?}");
+        assert_eq!(failure.kind, kind, "{failure:?}");
     };
     let elsewhere = Server::start().await;
     elsewhere.publish(&[Signer::ed("ed").jwk()]);
     for status in [301, 302, 303, 307, 308] {
         let url = elsewhere.url();
         let answer = format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n");
-        check(&answer, &format!("status {status}")).await;
+        check(&answer, NoKeys, &format!("status {status}")).await;
     }
     assert_eq!(elsewhere.asked(), 0);
     check(
         "HTTP/1.1 404 Not Found\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}",
+        NoKeys,
         "status 404",
     )
     .await;
-    check("HTTP/1.1 204 No Content\r\n\r\n", "status 204").await;
-    check("not HTTP\r\n\r\n", "cannot be reached").await;
-    check("", "cannot be reached").await;
-    check("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"keys\"", "breaks off").await;
+    check("HTTP/1.1 204 No Content\r\n\r\n", NoKeys, "status 204").await;
+    check("HTTP/1.1 429 Later\r\ncontent-length: 0\r\n\r\n", Down, "status 429").await;
+    check("HTTP/1.1 502 Broken\r\ncontent-length: 0\r\n\r\n", Down, "status 502").await;
+    check("not HTTP\r\n\r\n", Down, "cannot be reached").await;
+    check("", Down, "cannot be reached").await;
+    check(
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"keys\"",
+        Down,
+        "breaks off",
+    )
+    .await;
 
     let check = async |body: &str, expect: Result<usize, &str>| {
         server.body(body);

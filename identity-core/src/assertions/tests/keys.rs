@@ -8,7 +8,7 @@ use identity_proto::identity::v1::ErrorReason;
 use tokio::time::advance;
 
 use crate::assertions::jwk::Key;
-use crate::assertions::keys::{Failure, Fetch, KeySet, KeySets};
+use crate::assertions::keys::{Failure, FailureKind, Fetch, KeySet, KeySets};
 
 const URL: &str = "https://login.example.com/keys";
 
@@ -27,7 +27,7 @@ impl Fetch for Fake {
             let said = "it is down".to_owned();
             return Err(Failure {
                 said,
-                refused: false,
+                kind: FailureKind::Down,
                 cause: None,
             });
         }

@@ -135,7 +135,7 @@ pub(super) const METHODS: &[Method] = &[
     open("/grpc.reflection.v1.ServerReflection/", &ROLES),
 ];
 
-/// Callers give up after five seconds or later: they are told before that it takes too long, whatever it waits for.
+/// Whatever a call waits for, its caller is told before five seconds that it takes too long, unless it gave up by itself.
 const DEADLINE: Duration = Duration::from_millis(4_500);
 /// For what may have to write 100,000 members; the edge waits 25 seconds for it.
 const LONG_DEADLINE: Duration = Duration::from_secs(23);

@@ -108,6 +108,32 @@ async fn two_secrets_work_during_the_overlap_and_none_after() {
 }
 
 #[tokio::test]
+async fn a_secret_that_ends_while_its_request_waits_gets_nothing() {
+    let asking = Asking::start(Kind::Secret).await;
+    let id: uuid::Uuid = asking.client.id.parse().unwrap();
+    // As a rotation does: the request has proved itself when the client is free again.
+    let mut rotation = asking.core.database.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM oauth_client WHERE client_id = $1 FOR UPDATE").bind(id);
+    lock.execute(&mut *rotation).await.unwrap();
+    let rotate = async {
+        let waits =
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(&mut *rotation)
+            .await
+            .unwrap()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let end = sqlx::query("UPDATE client_secret SET expires_at = clock_timestamp() WHERE client_id = $1").bind(id);
+        end.execute(&mut *rotation).await.unwrap();
+        rotation.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asking.issue(credentials_of_client(&[])), rotate);
+    refused(answer, ErrorReason::ClientInvalid);
+}
+
+#[tokio::test]
 async fn a_revoked_client_has_nothing_left() {
     let asking = Asking::start(Kind::Code).await;
     let issued = asking.exchange(&asking.code().await, "").await.unwrap();

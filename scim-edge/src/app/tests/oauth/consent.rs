@@ -265,8 +265,8 @@ async fn what_the_core_says_to_a_consent_goes_to_whom_it_concerns() {
         (ErrorReason::CredentialExpired, 400, true),
         (ErrorReason::TooMany, 429, true),
         (ErrorReason::Unavailable, 503, true),
-        (ErrorReason::TenantSuspended, 403, false),
-        (ErrorReason::ScimDisabled, 403, false),
+        (ErrorReason::TenantSuspended, 403, true),
+        (ErrorReason::ScimDisabled, 403, true),
         (ErrorReason::ClientInvalid, 400, false),
         (ErrorReason::Internal, 500, false),
     ] {
