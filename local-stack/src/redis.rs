@@ -173,7 +173,8 @@ fn launch(
     Ok(process)
 }
 
-/// `set-proc-title no` keeps the path of this file in the command line, by which a left-over server is recognised.
+/// `set-proc-title no` keeps the path of this file in the command line, by which a left-over server is recognised. A replica need
+/// not wait for others.
 fn configuration(folder: &Path, port: u16, options: &Options, password: &str) -> String {
     let durability = if options.throwaway {
         "appendonly no"
@@ -197,7 +198,7 @@ appendfsync everysec"
     format!(
         "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\nmasterauth {password}\ndatabases {databases}\n\
          dir \"{folder}\"\npidfile \"{folder}/{PID_FILE}\"\nsave \"\"\n{durability}\nmaxmemory-policy noeviction\n\
-         daemonize no\nset-proc-title no\nloglevel notice\n{role}{cluster}",
+         repl-diskless-sync-delay 0\ndaemonize no\nset-proc-title no\nloglevel notice\n{role}{cluster}",
         folder = folder.display()
     )
 }

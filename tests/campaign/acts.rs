@@ -28,6 +28,9 @@ const REPLAYED: usize = 5;
 /// Five tries of ten seconds each, and looks in between.
 const BURIED_AFTER: Duration = Duration::from_secs(30);
 
+/// By when session services believe the leases of a Redis that took over: those that it inherited have lapsed.
+const LEASED_ANEW: Duration = Duration::from_secs(4);
+
 /// Of what was done at once.
 pub fn now(result: Result<()>) -> Act<'static> {
     Box::pin(std::future::ready(result))
@@ -69,6 +72,16 @@ pub fn fails_over(world: &mut World) -> Result<()> {
     world.redis.process().kill()?;
     world.fail_over()?;
     world.follow()
+}
+
+/// Leases are granted anew before anybody can ask a core: what is asked about is refused, and its sessions deleted, before what
+/// the registers say is looked at.
+pub async fn fails_over_unasked(world: &mut World) -> Result<()> {
+    turn(&world.to_cores, Way::Cut);
+    fails_over(world)?;
+    tokio::time::sleep(LEASED_ANEW).await;
+    turn(&world.to_cores, Way::Open);
+    Ok(())
 }
 
 /// The first core and the first session service stay with the old master.

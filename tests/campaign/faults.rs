@@ -18,7 +18,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
     FAULTS.iter().chain(&failpoints::FAULTS).chain(&redis_kinds::FAULTS)
 }
 
-const FAULTS: [Fault; 36] = [
+const FAULTS: [Fault; 37] = [
     Fault {
         expect: Expect {
             scim_goes_on: true,
@@ -185,6 +185,19 @@ const FAULTS: [Fault; 36] = [
         inject: |world, _| Box::pin(acts::replica_lags(world)),
         heal: |world, _| acts::now(acts::fails_over(world)),
         expect: SESSIONS_LOST,
+        ..USUAL
+    },
+    // Two faults at once: what only the registers' names and their blanks stand against.
+    Fault {
+        name: "redis-fail-over-unasked",
+        what: "the same, and for 4 s nobody can ask a core",
+        seconds: (0, 10),
+        inject: |world, _| Box::pin(acts::replica_lags(world)),
+        heal: |world, _| Box::pin(acts::fails_over_unasked(world)),
+        expect: Expect {
+            scim_goes_on: false,
+            ..SESSIONS_LOST
+        },
         ..USUAL
     },
     Fault {

@@ -257,7 +257,7 @@ impl World {
         Ok(())
     }
 
-    /// Has everything that the master has, within a time.
+    /// Waits until the replica has what the master has. One that is only about to get its first copy is not behind either.
     pub async fn replica_is_up_to_date(&self) -> Result<()> {
         for _ in 0..200 {
             let mut master = self.registers().await?;
@@ -268,7 +268,8 @@ impl World {
             };
             let (ours, theirs) = (offset("master_repl_offset:"), offset("slave0:").and(offset("offset=")));
             let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
-            if let (Some(ours), Some(theirs)) = (number(ours), number(theirs))
+            if offset("slave0:").and(offset("state=")) == Some("online")
+                && let (Some(ours), Some(theirs)) = (number(ours), number(theirs))
                 && ours.saturating_sub(theirs) < 20_000
             {
                 return Ok(());
