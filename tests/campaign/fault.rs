@@ -14,7 +14,7 @@ type Do = for<'a> fn(&'a mut World, Duration) -> Act<'a>;
 #[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
-    /// For the table.
+    /// For `--list`.
     pub what: &'static str,
     /// For how many seconds it lasts, in the short form (0: not in it) and in the long one.
     pub seconds: (u64, u64),

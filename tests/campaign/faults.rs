@@ -192,8 +192,11 @@ const FAULTS: [Fault; 37] = [
         name: "redis-fail-over-unasked",
         what: "the same, and for 4 s nobody can ask a core",
         seconds: (0, 10),
-        inject: |world, _| Box::pin(acts::replica_lags(world)),
-        heal: |world, _| Box::pin(acts::fails_over_unasked(world)),
+        inject: |world, lasts| Box::pin(acts::fails_over_unasked(world, lasts)),
+        heal: |world, _| {
+            acts::turn(&world.to_cores, Way::Open);
+            acts::nothing_more()
+        },
         expect: Expect {
             scim_goes_on: false,
             ..SESSIONS_LOST

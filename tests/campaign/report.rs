@@ -33,21 +33,12 @@ impl Row {
     }
 
     fn judged(&self, judged: &Judged) -> String {
-        let history = &judged.history;
+        const WIDTHS: [usize; 9] = [7, 5, 8, 7, 7, 8, 13, 11, 11];
+        let [name, numbers @ ..] = self.cells(judged);
+        let numbers = numbers.iter().zip(WIDTHS);
+        let numbers: Vec<_> = numbers.map(|(number, width)| format!("{number:>width$}")).collect();
         let result = if judged.failures.is_empty() { "PASS" } else { "FAIL" };
-        let mut line = format!(
-            "{:<24} {:>7} {:>5} {:>8} {:>7.1} {:>7.1} {:>8.1} {:>13} {:>11.2} {:>11.1}  {result}",
-            self.name,
-            history.endings,
-            history.lost.len(),
-            history.revived.len(),
-            history.percentile(50),
-            history.percentile(99),
-            history.percentile(100),
-            history.unavailable,
-            judged.recovery.as_secs_f64(),
-            history.gap(99),
-        );
+        let mut line = format!("{name:<24} {}  {result}", numbers.join(" "));
         for note in self.notes(judged) {
             let _ = write!(line, " *{note}");
         }
@@ -55,6 +46,24 @@ impl Row {
             line += " *validated less often than every 10 ms";
         }
         line
+    }
+
+    /// What is known of it, in the order of [`HEAD`], without the result.
+    fn cells(&self, judged: &Judged) -> [String; 10] {
+        let history = &judged.history;
+        let milliseconds = |percent| format!("{:.1}", history.percentile(percent));
+        [
+            self.name.to_owned(),
+            history.endings.to_string(),
+            history.lost.len().to_string(),
+            history.revived.len().to_string(),
+            milliseconds(50),
+            milliseconds(99),
+            milliseconds(100),
+            history.unavailable.to_string(),
+            format!("{:.2}", judged.recovery.as_secs_f64()),
+            format!("{:.1}", history.gap(99)),
+        ]
     }
 
     /// What is over its figure, and decides nothing.
@@ -85,31 +94,18 @@ impl Row {
     /// A row of the table in docs/access-ends.md.
     fn markdown(&self) -> String {
         let judged = match &self.outcome {
-            Outcome::NotRun(_) => return format!("| {} | | | | | | | | | | not run |\n", self.name),
-            Outcome::Broken(_) => return format!("| {} | | | | | | | | | | broken |\n", self.name),
+            Outcome::NotRun(_) => return format!("| {} {}| not run |\n", self.name, "| ".repeat(9)),
+            Outcome::Broken(_) => return format!("| {} {}| broken |\n", self.name, "| ".repeat(9)),
             Outcome::Judged(judged) => judged,
         };
-        let history = &judged.history;
         let result = if judged.failures.is_empty() {
             "passed"
         } else {
             "**failed**"
         };
         let notes = self.notes(judged).join("; ");
-        format!(
-            "| {} | {} | {} | {} | {:.1} | {:.1} | {:.1} | {} | {:.2} | {:.1} | {result}{}{notes} |\n",
-            self.name,
-            history.endings,
-            history.lost.len(),
-            history.revived.len(),
-            history.percentile(50),
-            history.percentile(99),
-            history.percentile(100),
-            history.unavailable,
-            judged.recovery.as_secs_f64(),
-            history.gap(99),
-            if notes.is_empty() { "" } else { ": " },
-        )
+        let notes = if notes.is_empty() { notes } else { format!(": {notes}") };
+        format!("| {} | {result}{notes} |\n", self.cells(judged).join(" | "))
     }
 
     pub fn json(&self) -> String {

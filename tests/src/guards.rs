@@ -112,7 +112,7 @@ pub const GUARDS: [Guard; 21] = [
             ("validate.lua", "':r:' .. gen .. ':'", "':r:0:'"),
             ("prune.lua", "':r:' .. gen .. ':'", "':r:0:'"),
         ]),
-        caught: Caught::Campaign("redis-fail-over-unasked", 3),
+        caught: Caught::Campaign("redis-fail-over-unasked", 7),
     },
     Guard {
         name: "blank-asks",
@@ -125,7 +125,7 @@ pub const GUARDS: [Guard; 21] = [
                 "(not of_user or of_user == user_epoch .. ':a')",
             ),
         ]),
-        caught: Caught::Campaign("redis-fail-over-unasked", 3),
+        caught: Caught::Campaign("redis-fail-over-unasked", 7),
     },
     Guard {
         name: "mark-generation",

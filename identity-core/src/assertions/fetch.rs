@@ -69,8 +69,12 @@ impl Fetcher {
         let answer = request.send().await.map_err(|error| unreached(&error))?;
         let status = answer.status();
         if status != StatusCode::OK {
-            let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-            let kind = if later { FailureKind::Down } else { FailureKind::NoKeys };
+            let is_passing = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+            let kind = if is_passing || status.is_server_error() {
+                FailureKind::Down
+            } else {
+                FailureKind::NoKeys
+            };
             return Err(failed(kind, format!("it answers with status {}", status.as_u16())));
         }
         let body = body(answer).await?;

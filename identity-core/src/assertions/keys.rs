@@ -1,5 +1,5 @@
 //! The key sets that were fetched, by their URLs. A set is asked for again when it is ten minutes old, and sooner for a key that is not in it;
-//! while its source is down, an old one goes on being used for a day.
+//! while none can be fetched, an old one goes on being used for a day.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::Error;
 
 /// For how long a set is used without asking: after that, a key that its issuer withdrew is not accepted.
 const FRESH: Duration = Duration::from_mins(10);
-/// For how long it is used while its source is down.
+/// For how long it is used while none can be fetched.
 const USABLE: Duration = Duration::from_hours(24);
 /// How often a source is asked for keys that are not in its set: anybody can name such a key.
 const UNKNOWN: Duration = Duration::from_secs(30);

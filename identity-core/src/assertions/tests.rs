@@ -383,13 +383,20 @@ async fn a_new_key_is_found_and_a_withdrawn_one_forgotten() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_is_not_the_clients_fault() {
+async fn an_issuer_that_is_down_is_not_the_clients_fault_and_a_url_without_keys_is() {
     let issuer = Issuer::new().await;
     let good = issuer.ed.sign(&json!({"alg": "EdDSA", "kid": "ed"}), &claims());
     let working = issuer.server.answers("HTTP/1.1 503 Service Unavailable\r\n\r\n");
     let error = issuer.verify(&good).await.expect_err("no keys");
     assert_eq!(error.reason, ErrorReason::Unavailable);
     assert!(error.message.contains("status 503"), "{error}");
+    issuer
+        .server
+        .answers("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    advance(Duration::from_secs(5)).await;
+    let error = issuer.verify(&good).await.expect_err("no keys");
+    assert_eq!(error.reason, ErrorReason::ClientInvalid);
+    assert!(error.message.contains("status 404"), "{error}");
     issuer.server.answers(working);
     advance(Duration::from_secs(5)).await;
     issuer.verify(&good).await.expect("keys again");

@@ -177,9 +177,8 @@ fn told(reason: ErrorReason, message: &str) -> String {
             "This key is unknown or was revoked: paste one that is live, or make a new one with 'portcullis token create'."
         }
         ErrorReason::CredentialExpired => "This key has expired: make a new one with 'portcullis token create'.",
-        // Of the key alone: a client that nobody is let in by is told otherwise.
         ErrorReason::TenantSuspended | ErrorReason::ScimDisabled => {
-            "The tenant of this key is suspended, or SCIM is switched off for it: paste a key of the application's own tenant."
+            "The tenant of this key is suspended, or SCIM is switched off for it: paste a key of the application's own tenant, or ask the service's operator."
         }
         _ if !message.is_empty() => message,
         ErrorReason::ClientInvalid => {

@@ -129,7 +129,9 @@ async fn a_secret_that_ends_while_its_request_waits_gets_nothing() {
         end.execute(&mut *rotation).await.unwrap();
         rotation.commit().await.unwrap();
     };
-    let (answer, ()) = tokio::join!(asking.issue(credentials_of_client(&[])), rotate);
+    let both = async { tokio::join!(asking.issue(credentials_of_client(&[])), rotate) };
+    let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+    let (answer, ()) = both.expect("the request waits for its client");
     refused(answer, ErrorReason::ClientInvalid);
 }
 
