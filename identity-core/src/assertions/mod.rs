@@ -64,7 +64,8 @@ impl Assertions {
     }
 
     /// Says what an assertion claims that is signed by a key of `expect.jwks_url`, and for this client, and now: in seconds
-    /// of the epoch, by PostgreSQL's clock. `ClientInvalid` when it is not, or when the URL gives no keys; `Unavailable` when its source is down.
+    /// of the epoch, by PostgreSQL's clock. `ClientInvalid` when it is not, or when the URL gives no keys; `Unavailable` when
+    /// its source is down.
     pub(crate) async fn verify(
         &self,
         assertion: &str,

@@ -13,7 +13,8 @@ use crate::store::{Actor, Audited};
 /// How many live secrets a client may have.
 const MOST: i64 = 5;
 
-/// Without an overlap the secret may have leaked: what was got by it alone ends as well. Nobody needs to be warned of the end of a secret that was rotated.
+/// Without an overlap the secret may have leaked: what was got by it alone ends as well. Nobody needs to be warned of the end of
+/// a secret that was rotated.
 const ROTATE: Audited = Audited::new(
     "client AS (
         SELECT client_id, tenant_id FROM oauth_client

@@ -1,4 +1,5 @@
-//! Writes an access token, and a refresh token where there is a grant, into a transaction that the caller commits, and in which the client is held.
+//! Writes an access token, and a refresh token where there is a grant, into a transaction that the caller commits, and in which
+//! the client is held.
 
 use identity_proto::credential::Kind;
 use identity_proto::identity::v1::{ErrorReason, IssueTokenResponse};
